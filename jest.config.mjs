@@ -1,0 +1,20 @@
+/** @type {import('jest').Config} */
+export default {
+  testEnvironment: 'node',
+  testMatch: ['<rootDir>/{apps,libs,test}/**/*.spec.ts', '<rootDir>/test/e2e/*.e2e-spec.ts'],
+  testPathIgnorePatterns: ['/node_modules/', '/dist/', '/.data/'],
+  modulePathIgnorePatterns: ['/dist/', '/.data/'],
+  moduleFileExtensions: ['ts', 'js', 'mjs', 'cjs', 'json'],
+  transform: { '\\.[cm]?[jt]s$': '<rootDir>/tools/jest-transform.mjs' },
+  transformIgnorePatterns: [],
+  moduleNameMapper: {
+    '^@(core|features|platform)/([a-z0-9-]+)$': '<rootDir>/libs/$1/$2/src/index.ts',
+    '^@farebox/metering$': '<rootDir>/libs/packages/metering-sdk/src/index.ts',
+    '^@farebox/paywall$': '<rootDir>/libs/packages/x402-middleware/src/index.ts',
+    '^@farebox/paywall/(express|nest)$': '<rootDir>/libs/packages/x402-middleware/src/$1.ts',
+    '^(\\.{1,2}/.*)\\.js$': '$1',
+  },
+  globalSetup: '<rootDir>/test/support/global-setup.mjs',
+  globalTeardown: '<rootDir>/test/support/global-teardown.mjs',
+  testTimeout: 60_000,
+};

@@ -1,0 +1,1 @@
+export { Fault, FAULT_STATUS, type FaultCode, type FaultOptions } from './fault.js';

@@ -1,0 +1,27 @@
+/** What an id names, by prefix. The prefix is part of the id everywhere: in tables, in the API, in logs. */
+export const ID_PREFIXES = {
+  provider: 'prv',
+  account: 'acct',
+  key: 'key',
+  identity: 'idn',
+  meter: 'mtr',
+  price: 'prc',
+  event: 'evt',
+  charge: 'chg',
+  payment: 'pay',
+  batch: 'batch',
+  transfer: 'txn',
+  ledgerAccount: 'la',
+  request: 'req',
+} as const;
+
+export type IdPrefix = (typeof ID_PREFIXES)[keyof typeof ID_PREFIXES];
+
+/** Makes ids: `<prefix>_<32 hex digits of a UUID version 7>`, so that ids made later sort later. */
+export abstract class IdSource {
+  abstract next(prefix: IdPrefix): string;
+}
+
+/** Whether `text` has the form of an id with this prefix. */
+export const isId = (text: string, prefix: IdPrefix): boolean =>
+  text.startsWith(`${prefix}_`) && /^[0-9a-f]{32}$/.test(text.slice(prefix.length + 1));

@@ -1,0 +1,1 @@
+export { IdSource, type IdPrefix, ID_PREFIXES, isId } from './ids.js';

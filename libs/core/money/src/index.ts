@@ -1,0 +1,21 @@
+export { type Amount, amount, addAmounts, subtractAmounts, compareAmounts, sumAmounts, parseAtomic, MAX_ATOMIC } from './amount.js';
+export { type AssetId, type Asset, assetId, erc20Asset, nativeAsset, USD } from './asset.js';
+export {
+  type Decimal,
+  type Rounding,
+  ZERO,
+  decimal,
+  parseDecimal,
+  formatDecimal,
+  addDecimals,
+  subtractDecimals,
+  multiplyDecimals,
+  compareDecimals,
+  sumDecimals,
+  negateDecimal,
+  isZero,
+  roundDecimal,
+  toAtomic,
+  fromAtomic,
+} from './decimal.js';
+export { allocate } from './allocate.js';

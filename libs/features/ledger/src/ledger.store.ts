@@ -1,0 +1,32 @@
+import type { Entry } from '@core/ledger';
+import type { Tx, WriterTx } from '@platform/database';
+
+/** The transfers of entries in the form the database function `post_transfers` takes. */
+export const postings = (entries: readonly Entry[]) =>
+  entries.flat().map(({ provider, entry, key, debit, credit, amount, reason, reference }) => ({
+    provider,
+    entry,
+    key,
+    debitCode: debit.code,
+    debitAccount: debit.account ?? null,
+    debitDetail: debit.detail ?? '',
+    creditCode: credit.code,
+    creditAccount: credit.account ?? null,
+    creditDetail: credit.detail ?? '',
+    asset: amount.asset,
+    amount: amount.atomic.toString(),
+    reason,
+    reference,
+  }));
+
+export class LedgerStore {
+  /** How many of the transfers were new; the others had been posted before, saying the same. */
+  async post(tx: Tx | WriterTx, entries: readonly Entry[]): Promise<number> {
+    const items = JSON.stringify(postings(entries));
+    const rows =
+      '__writer' in tx
+        ? await tx.query<{ posted: number }>('SELECT post_transfers($1::jsonb) AS posted', [items])
+        : await tx.$queryRaw<{ posted: number }[]>`SELECT post_transfers(${items}::jsonb) AS posted`;
+    return rows[0]?.posted ?? 0;
+  }
+}

@@ -1,0 +1,102 @@
+/**
+ * What a paywall and a Farebox gate say to each other: JSON over HTTP, authenticated with a provider key of scope `gate`
+ * (`Authorization: Bearer …`). The paywall obeys: whatever the gate decides about a request, it writes out unchanged.
+ */
+
+/** `POST /v1/gate/check`: may this request go ahead? */
+export interface CheckRequest {
+  /** HTTP method of the priced request, upper case. */
+  readonly method: string;
+  /** Absolute URL of the priced request as the agent sees it, with its query. */
+  readonly url: string;
+  /** Lower-case hex SHA-256 of the request body; absent when there is none. Binds the payment to the body. */
+  readonly bodyDigest?: string;
+  /** Name of the meter this request is sold by. */
+  readonly meter: string;
+  /** Units of the meter the request will use, a plain decimal; "1" when absent. */
+  readonly quantity?: string;
+  /** Plain text for the challenge, at most 200 characters. */
+  readonly description?: string;
+  /** Media type of the answer, for the challenge. */
+  readonly mimeType?: string;
+  /** The agent's `PAYMENT-SIGNATURE` header (protocol version 2), as received. */
+  readonly paymentSignature?: string;
+  /** The agent's `X-PAYMENT` header (protocol version 1), as received. */
+  readonly xPayment?: string;
+}
+
+/** An answer to write out as it is. `body` is base64 of the bytes; an empty string is an empty body. */
+export interface WireReply {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+/** Where a payment stands, as an agent or a provider may know it. */
+export interface PaymentView {
+  /** `pay_…` */
+  readonly id: string;
+  readonly status: PaymentStatus;
+  /** Account that is charged, `acct_…`. */
+  readonly account: string;
+  /** Wallet that signed, 0x-prefixed, lower case. */
+  readonly payer: string;
+  /** CAIP-2 network. */
+  readonly network: string;
+  /** Token address, lower case. */
+  readonly asset: string;
+  /** Atomic units signed for, a decimal string. */
+  readonly amount: string;
+  /** Atomic units charged; absent until the request was served. */
+  readonly charged?: string;
+  /** Hash of the transfer, once one was signed for. */
+  readonly transaction?: string;
+  readonly meter?: string;
+  readonly quantity?: string;
+  readonly priceVersion?: string;
+  /** Public URL of this document. */
+  readonly statusUrl: string;
+}
+
+/**
+ * reserved: claimed, not served yet · served: served, not on its way yet · submitted: handed to the chain · confirmed: in a
+ * block · final: in a block that stays · voided: never charged · failed: proven not to have been paid.
+ */
+export type PaymentStatus = 'reserved' | 'served' | 'submitted' | 'confirmed' | 'final' | 'voided' | 'failed';
+
+export type CheckDecision =
+  /** Serve it, hold the response, then capture or void. */
+  | {
+      readonly decision: 'serve';
+      readonly payment: PaymentView;
+      /** Seconds within which the capture has to arrive; afterwards the payment is voided. */
+      readonly captureWithinSeconds: number;
+    }
+  /** Answer the agent with `reply`: a challenge, a stored answer, or a refusal. */
+  | { readonly decision: 'pay' | 'replay' | 'refuse'; readonly reply: WireReply };
+
+/** `POST /v1/gate/capture`: the request was served; charge it. Repeating it gives the same answer. */
+export interface CaptureRequest {
+  readonly payment: string;
+  /** What was measured, a plain decimal, at most the quantity checked; absent: what was checked. */
+  readonly quantity?: string;
+  /** The handler's answer, kept so that the same payment presented again gets it again. `body` is base64. */
+  readonly reply: WireReply;
+}
+
+export type CaptureDecision =
+  /** Send the handler's answer with these headers added. */
+  | { readonly decision: 'release'; readonly payment: PaymentView; readonly headers: Readonly<Record<string, string>> }
+  /** Do not send it: write `reply` instead (settlement pending, or the reservation has ended). */
+  | { readonly decision: 'withhold'; readonly payment: PaymentView; readonly reply: WireReply };
+
+/** `POST /v1/gate/void`: the request was not served; let the authorization go. Repeating it gives the same answer. */
+export interface VoidRequest {
+  readonly payment: string;
+  /** Why, for the provider's own records, at most 200 characters. */
+  readonly reason?: string;
+}
+
+export interface VoidDecision {
+  readonly payment: PaymentView;
+}

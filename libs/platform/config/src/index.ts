@@ -1,0 +1,1 @@
+export { type Config, type Finality, readConfig } from './config.js';

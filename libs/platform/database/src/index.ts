@@ -1,0 +1,5 @@
+export { Database, type Tx } from './database.js';
+export { Writer, type WriterTx } from './writer.js';
+export { Prisma } from './generated/client.js';
+export { GroupCommit } from './group-commit.js';
+export { big, exact, at } from './columns.js';
