@@ -22,7 +22,7 @@ RUN node tools/prepare.mjs && node tools/build.mjs
 FROM dependencies AS migrate
 COPY prisma.config.ts ./
 COPY prisma ./prisma
-COPY --chmod=755 tools/schema-engine.mjs ./tools/schema-engine.mjs
+COPY tools ./tools
 USER node
 CMD ["node", "node_modules/prisma/build/index.js", "migrate", "deploy"]
 

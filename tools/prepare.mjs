@@ -16,7 +16,8 @@ export async function prepare() {
   if (!existsSync(join(root, 'node_modules/prisma/build/index.js'))) {
     throw new Error('The packages are not installed: run npm ci first.');
   }
-  const current = () => fingerprint([join(root, 'prisma/schema.prisma'), join(root, 'node_modules/prisma/package.json')]);
+  const current = () =>
+    fingerprint([join(root, 'prisma/schema.prisma'), join(root, 'node_modules/prisma/package.json')]);
   if (isStamped(STAMP, current())) return [];
   return alone('prepare', async () => {
     const source = current();

@@ -1,4 +1,6 @@
 import './node-version.mjs';
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 // Packages may be missing or old, so nothing that needs them is imported before they were looked at.
 const { prepare } = await import('./prepare.mjs');
@@ -17,9 +19,9 @@ try {
   process.exit(1);
 }
 
-process.chdir(new URL('..', import.meta.url).pathname);
+process.chdir(dirname(dirname(fileURLToPath(import.meta.url))));
 process.setSourceMapsEnabled(true);
 // The orchestration reads its own flags from the command line, as if it had been started itself.
 const main = new URL('../dist/apps/local/main.js', import.meta.url);
-process.argv[1] = main.pathname;
+process.argv[1] = fileURLToPath(main);
 await import(main.href);

@@ -89,7 +89,8 @@ async function theirs(index: number): Promise<string> {
 
 for (const [index, { header, payer }] of payments.entries()) {
   const recovered = await theirs(index);
-  if (recovered !== payer || ours(header) !== payer.toLowerCase()) throw new Error('the two sides disagree on the payer');
+  if (recovered !== payer || ours(header) !== payer.toLowerCase())
+    throw new Error('the two sides disagree on the payer');
 }
 
 const oursCount = short ? 2_000 : 15_000;

@@ -2,4 +2,7 @@
 export function rpc(url: string, method: string, ...params: unknown[]): Promise<unknown>;
 
 /** Several calls in one request, which the node may carry out in any order: `[method, ...params]` each. */
-export function rpcAll(url: string, requests: readonly (readonly [method: string, ...params: unknown[]])[]): Promise<unknown[]>;
+export function rpcAll(
+  url: string,
+  requests: readonly (readonly [method: string, ...params: unknown[]])[],
+): Promise<unknown[]>;

@@ -90,7 +90,10 @@ function table(rows: readonly Row[]): string {
     Math.max(title.length, ...lines.map((line) => (line[column] ?? '').length)),
   );
   const print = (cells: readonly string[]): string =>
-    cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd();
+    cells
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd();
   return [print(head), print(widths.map((width) => '-'.repeat(width))), ...lines.map(print)].join('\n');
 }
 

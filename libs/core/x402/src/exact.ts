@@ -47,7 +47,11 @@ export function exactAuthorizationOf(paid: { readonly payload: JsonObject }): Ex
   if (!parsed.success) {
     const otherMethod = !('authorization' in paid.payload) && 'permit2Authorization' in paid.payload;
     if (otherMethod) {
-      return { ok: false, reason: 'unsupported_payload_type', message: 'payload is for Permit2; sign an EIP-3009 authorization' };
+      return {
+        ok: false,
+        reason: 'unsupported_payload_type',
+        message: 'payload is for Permit2; sign an EIP-3009 authorization',
+      };
     }
     return { ok: false, reason: 'invalid_payload', message: `payload.${firstIssue(parsed.error)}` };
   }

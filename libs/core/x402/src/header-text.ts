@@ -1,4 +1,3 @@
-import { isUtf8 } from 'node:buffer';
 import { type JsonLimits, type JsonReading, readJson } from './strict-json.js';
 
 /** What a header may carry. `characters` bounds the base64 text; what it decodes to is three quarters of that. */
@@ -11,6 +10,9 @@ export const PAYMENT_LIMITS: HeaderLimits = { characters: 8192, depth: 8, keys: 
 
 /** For what a server answers: a challenge may hold many offers and the schemas of its extensions. */
 export const ANSWER_LIMITS: HeaderLimits = { characters: 65_536, depth: 16, keys: 2048, string: 8192 };
+
+// Fails on bytes that are not UTF-8, and leaves a byte order mark in, which is no JSON.
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 export const encodeHeader = (value: object): string => Buffer.from(JSON.stringify(value), 'utf8').toString('base64');
 
@@ -25,6 +27,11 @@ export function decodeHeader(text: string, limits: HeaderLimits): JsonReading {
   if (bytes.length === 0 || bytes.toString('base64') !== text) {
     return { ok: false, message: 'is not base64 in the standard alphabet with padding' };
   }
-  if (!isUtf8(bytes)) return { ok: false, message: 'is not UTF-8' };
-  return readJson(bytes.toString('utf8'), limits);
+  let json: string;
+  try {
+    json = UTF8.decode(bytes);
+  } catch {
+    return { ok: false, message: 'is not UTF-8' };
+  }
+  return readJson(json, limits);
 }

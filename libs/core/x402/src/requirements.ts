@@ -9,7 +9,12 @@ export const resourceInfoSchema = z.object({
   mimeType: absentOr(z.string()),
   serviceName: absentOr(printableText),
   tags: absentOr(z.array(printableText).max(5)),
-  iconUrl: absentOr(z.string().max(2048).regex(/^https?:\/\//i, 'expected an http or https URL')),
+  iconUrl: absentOr(
+    z
+      .string()
+      .max(2048)
+      .regex(/^https?:\/\//i, 'expected an http or https URL'),
+  ),
 });
 export type ResourceInfo = z.output<typeof resourceInfoSchema>;
 

@@ -7,7 +7,8 @@ export interface JsonLimits {
 
 export type JsonObject = Record<string, unknown>;
 
-export type JsonReading = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly message: string };
+export type JsonReading =
+  { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly message: string };
 
 interface Tally {
   readonly limits: JsonLimits;

@@ -79,7 +79,10 @@ export class TypedData {
   }
 
   /** The 32 bytes a payer signs. The authorization's forms have been checked on reading. */
-  transferWithAuthorizationDigest(token: TokenDomain, authorization: Omit<ExactAuthorization, 'signature'>): Uint8Array {
+  transferWithAuthorizationDigest(
+    token: TokenDomain,
+    authorization: Omit<ExactAuthorization, 'signature'>,
+  ): Uint8Array {
     const { struct, envelope } = this;
     writeAddress(struct, WORD, authorization.from);
     writeAddress(struct, 2 * WORD, authorization.to);

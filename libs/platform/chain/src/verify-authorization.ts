@@ -1,4 +1,9 @@
-import { type AuthorizationVerdict, AuthorizationVerifier, type ExactAuthorization, type TokenDomain } from '@core/x402';
+import {
+  type AuthorizationVerdict,
+  AuthorizationVerifier,
+  type ExactAuthorization,
+  type TokenDomain,
+} from '@core/x402';
 import secp256k1 from 'secp256k1';
 import { TypedData } from './typed-data.js';
 

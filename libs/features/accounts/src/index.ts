@@ -1,0 +1,13 @@
+export { type Account, type ListedKey, type ProviderSettings } from './views.js';
+export { KEY_SCOPES, type KeyScope, isKeyScope } from './scopes.js';
+export { KEY_ENVIRONMENTS, type KeyEnvironment, parseKey } from './key-text.js';
+export { CreateProvider, DEFAULT_EXPOSURE } from './create-provider.js';
+export { UpdateProvider, type ProviderChanges } from './update-provider.js';
+export { ReadProvider } from './read-provider.js';
+export { CreateKey, type NewKey } from './create-key.js';
+export { RevokeKey } from './revoke-key.js';
+export { ListKeys } from './list-keys.js';
+export { AuthenticateKey, type Authentication, type KeyHolder, type KeyRefusal } from './authenticate-key.js';
+export { CreateAccount, type AccountCreation } from './create-account.js';
+export { ListAccounts } from './list-accounts.js';
+export { ReadAccount } from './read-account.js';

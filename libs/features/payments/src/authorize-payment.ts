@@ -1,0 +1,196 @@
+import type { IdSource } from '@core/ids';
+import {
+  AUTHORIZATION_SECONDS,
+  checkAuthorization,
+  type PaymentAsset,
+  type ReleaseLevel,
+  SERVICE_SECONDS,
+} from '@core/payments';
+import type { ChainReader } from '@core/settlement';
+import type { Clock } from '@core/time';
+import { Fault } from '@core/faults';
+import type { AuthorizationVerifier, ExactAuthorization, X402Error } from '@core/x402';
+import { GroupCommit } from '@platform/database';
+import type { ClaimItem, ClaimOutcome, PaymentRow, PaymentStore } from './payments.store.js';
+
+/** What an authorization is presented for. */
+export interface Presentation {
+  readonly provider: string;
+  readonly origin: 'gate' | 'facilitator';
+  readonly asset: PaymentAsset;
+  readonly authorization: ExactAuthorization;
+  /** Terms to pay. */
+  readonly payTo: string;
+  readonly amount: bigint;
+  /** Lower-case hex digest of what is paid for: the same authorization with another binding is refused. */
+  readonly binding: string;
+  readonly resource: string;
+  readonly meterId: string | undefined;
+  readonly meter: string | undefined;
+  readonly quantity: string | undefined;
+  readonly priceId: string | undefined;
+  readonly release: ReleaseLevel;
+}
+
+export type Authorized =
+  /** Claimed now, by this call: serve it. */
+  | { readonly outcome: 'claimed'; readonly payment: PaymentRow }
+  /** Claimed before. `same` tells whether for the same thing. */
+  | { readonly outcome: 'exists'; readonly payment: PaymentRow; readonly same: boolean }
+  | { readonly outcome: 'refused'; readonly reason: X402Error | AuthorizationRefusal; readonly message: string };
+
+/** Reasons of our own, beside the protocol's. */
+export type AuthorizationRefusal = 'exposure_cap_reached' | 'contract_wallet_not_supported' | 'payer_blocked' | 'token_paused';
+
+const CAPS: Readonly<Record<'payer_cap' | 'provider_cap' | 'global_cap', string>> = {
+  payer_cap: 'this wallet has as much unsettled as it may have; wait for settlement, then sign a new authorization',
+  provider_cap: 'the seller has as much unsettled as it may have; wait for settlement, then sign a new authorization',
+  global_cap: 'as much is unsettled as may be; wait for settlement, then sign a new authorization',
+};
+
+/** Most claims written together. */
+const BATCH = 256;
+
+/**
+ * Turns a signed authorization into a claim: at most one per (chain, token, payer, nonce), committed before any work.
+ *
+ * The signature is checked before the claim is looked up, though a look-up would be cheaper for repeats: only who holds
+ * the signature learns what became of the payment. With the native library it costs less than the look-up.
+ */
+export class AuthorizePayment {
+  readonly #claims: GroupCommit<ClaimItem, ClaimOutcome>;
+
+  constructor(
+    private readonly store: PaymentStore,
+    private readonly verifier: AuthorizationVerifier,
+    private readonly chain: ChainReader,
+    private readonly clock: Clock,
+    private readonly ids: IdSource,
+    private readonly staleSeconds: number,
+  ) {
+    this.#claims = new GroupCommit((items) => this.store.claim(items), BATCH);
+  }
+
+  /** @throws Fault unavailable when chain or database cannot be read: nothing is served then. */
+  async run(presented: Presentation): Promise<Authorized> {
+    const { asset, authorization } = presented;
+    const signature = this.verifier.verify(asset.domain, authorization);
+    if (!signature.valid) {
+      return refused(signature.reason, 'authorization.signature is not the payer’s for this token, or not in canonical form');
+    }
+    const checked = await this.check(presented);
+    // A payment that was claimed already is judged by its claim, not by what time and chain say of it now.
+    if (checked.outcome === 'refused') return (await this.#existing(presented)) ?? checked;
+    return this.#claim(presented, checked.balance);
+  }
+
+  /** Whether the authorization carries its payer's signature. */
+  signedBy(asset: PaymentAsset, authorization: ExactAuthorization): boolean {
+    return this.verifier.verify(asset.domain, authorization).valid;
+  }
+
+  /**
+   * Everything but signature and claim: terms, time, and the payer's state on the chain.
+   * @returns why not, or the payer's balance
+   */
+  async check(presented: Presentation): Promise<Refused | { readonly outcome: 'payable'; readonly balance: bigint }> {
+    const { asset, authorization, origin } = presented;
+    const head = await this.chain.head();
+    if (this.clock.now() / 1000 - head.timestamp > this.staleSeconds) {
+      throw new Fault('unavailable', 'The chain has not been seen to move for a while, so no payment can be taken now; try again shortly.', {
+        reason: 'chain_head_stale',
+        retryAfterSeconds: 5,
+      });
+    }
+    const offer = { payTo: presented.payTo, amount: presented.amount, maxTimeoutSeconds: AUTHORIZATION_SECONDS };
+    const terms = checkAuthorization(authorization, offer, head.timestamp, origin);
+    if (!terms.ok) return refused(terms.reason, terms.message);
+    const payer = await this.chain.payerState({
+      asset: asset.domain.address,
+      payer: authorization.from,
+      payTo: authorization.to,
+      nonce: authorization.nonce,
+    });
+    if (payer.nonceUsed) return refused('invalid_exact_evm_nonce_already_used', 'this authorization was used or cancelled; sign a new one');
+    if (payer.hasCode) {
+      return refused('contract_wallet_not_supported', 'payers that are contracts or have delegated code cannot pay here; use a plain wallet');
+    }
+    if (payer.paused) return refused('token_paused', 'the token is paused by its issuer; try again later');
+    if (payer.blocked) return refused('payer_blocked', 'the token’s issuer has blocked the payer or the payee');
+    if (payer.balance < presented.amount) {
+      return refused('invalid_exact_evm_insufficient_balance', 'the wallet holds less than the price; fund it and sign a new authorization');
+    }
+    return { outcome: 'payable', balance: payer.balance };
+  }
+
+  async #existing(presented: Presentation): Promise<Authorized | undefined> {
+    const { asset, authorization, binding } = presented;
+    const payment = await this.store.findClaim(asset.network, asset.domain.address, authorization.from, authorization.nonce);
+    return payment && { outcome: 'exists', payment, same: payment.binding === binding };
+  }
+
+  async #claim(presented: Presentation, balance: bigint): Promise<Authorized> {
+    const { asset, authorization } = presented;
+    const outcome = await this.#claims.add({
+      id: this.ids.next('pay'),
+      provider: presented.provider,
+      newAccount: this.ids.next('acct'),
+      origin: presented.origin,
+      network: asset.network,
+      chainId: asset.domain.chainId,
+      asset: asset.domain.address,
+      assetId: asset.id,
+      authorization,
+      binding: presented.binding,
+      resource: presented.resource,
+      meterId: presented.meterId,
+      quantity: presented.quantity,
+      priceId: presented.priceId,
+      release: presented.release,
+      ttlSeconds: SERVICE_SECONDS,
+      balance,
+    });
+    switch (outcome.outcome) {
+      case 'claimed':
+        return { outcome: 'claimed', payment: claimedPayment(presented, outcome) };
+      case 'exists': {
+        const payment = await this.store.find(outcome.id);
+        if (!payment) throw new Fault('invariant_broken', `claim ${outcome.id} is gone`);
+        return { outcome: 'exists', payment, same: payment.binding === presented.binding };
+      }
+      case 'funds':
+        return refused('invalid_exact_evm_insufficient_balance', 'the wallet holds less than what it has signed for and not yet paid; fund it and sign a new authorization');
+      case 'payer_cap':
+      case 'provider_cap':
+      case 'global_cap':
+        return refused('exposure_cap_reached', CAPS[outcome.outcome]);
+    }
+  }
+}
+
+type Refused = Extract<Authorized, { outcome: 'refused' }>;
+
+const refused = (reason: X402Error | AuthorizationRefusal, message: string): Refused => ({ outcome: 'refused', reason, message });
+
+const claimedPayment = (presented: Presentation, claim: Extract<ClaimOutcome, { outcome: 'claimed' }>): PaymentRow => ({
+  id: claim.id,
+  provider: presented.provider,
+  account: claim.account,
+  origin: presented.origin,
+  state: 'reserved',
+  network: presented.asset.network,
+  asset: presented.asset.domain.address,
+  assetId: presented.asset.id,
+  payer: presented.authorization.from,
+  payTo: presented.authorization.to,
+  amount: presented.amount,
+  charged: undefined,
+  meter: presented.meter,
+  quantity: presented.quantity,
+  priceId: presented.priceId,
+  release: presented.release,
+  knownPayer: claim.knownPayer,
+  binding: presented.binding,
+  submitted: false,
+  transaction: undefined,
+});

@@ -1,0 +1,60 @@
+import type { ReleasePolicy } from '@core/payments';
+import type { Clock, Instant } from '@core/time';
+import { big, type Writer } from '@platform/database';
+
+/** What the paid path needs to know of a provider. */
+export interface Payee {
+  readonly provider: string;
+  /** Address that receives payments, lower case. */
+  readonly payTo: string;
+  readonly policy: ReleasePolicy;
+}
+
+interface Row {
+  id: string;
+  pay_to: string;
+  raise_above: string | null;
+  raise_first_payment: boolean;
+}
+
+const FRESH_MS = 5_000;
+
+/** Providers' payment settings, at most five seconds old. */
+export class Payees {
+  readonly #known = new Map<string, { payee: Payee | undefined; until: Instant | number }>();
+
+  constructor(
+    private readonly writer: Writer,
+    private readonly clock: Clock,
+  ) {}
+
+  async ofProvider(provider: string): Promise<Payee | undefined> {
+    return this.#read(`provider ${provider}`, 'id = $1', provider);
+  }
+
+  /** The provider whose wallet this is. Should several share one, the oldest. */
+  async ofWallet(payTo: string): Promise<Payee | undefined> {
+    return this.#read(`wallet ${payTo}`, 'pay_to = $1', payTo);
+  }
+
+  async #read(key: string, where: string, value: string): Promise<Payee | undefined> {
+    const now = this.clock.now();
+    const known = this.#known.get(key);
+    if (known && known.until > now) return known.payee;
+    const [row] = await this.writer.query<Row>(
+      `SELECT id, pay_to, raise_above::text, raise_first_payment FROM providers WHERE ${where} ORDER BY created_at, id LIMIT 1`,
+      [value],
+    );
+    const payee = row && {
+      provider: row.id,
+      payTo: row.pay_to,
+      policy: {
+        raiseAbove: row.raise_above === null ? undefined : big(row.raise_above),
+        raiseFirstPayment: row.raise_first_payment,
+      },
+    };
+    // Misses are not kept: an unknown wallet must not fill the memory, and a new provider counts at once.
+    if (payee) this.#known.set(key, { payee, until: now + FRESH_MS });
+    return payee;
+  }
+}

@@ -1,0 +1,90 @@
+import { Fault } from '@core/faults';
+import { formatDecimal, parseDecimal } from '@core/money';
+import { type PaymentAsset, type Quote, type QuotedRequest, quoteLife, type ReleaseLevel } from '@core/payments';
+import { priceInForce, quote as quoteAmount } from '@core/pricing';
+import { type Clock, epochSeconds, type Instant } from '@core/time';
+import type { PriceBookCache } from '@features/pricing';
+import type { Payees } from './payees.js';
+
+/** What a paywall asks to have priced. */
+export interface RequestToPrice {
+  readonly method: string;
+  readonly url: string;
+  readonly bodyDigest?: string | undefined;
+  readonly meter: string;
+  readonly quantity?: string | undefined;
+}
+
+/**
+ * Reads what is to be priced, in canonical form: equal requests give equal text.
+ * @throws Fault invalid_request that names the field
+ */
+export function readQuotedRequest(request: RequestToPrice): QuotedRequest {
+  if (!/^[A-Z]{3,10}$/.test(request.method)) throw invalid('method', 'has to be an HTTP method in upper case');
+  if (request.url.length > 2048 || !URL.canParse(request.url)) throw invalid('url', 'has to be an absolute URL of at most 2048 characters');
+  if (request.bodyDigest !== undefined && !/^[0-9a-f]{64}$/.test(request.bodyDigest)) {
+    throw invalid('bodyDigest', 'has to be the lower-case hex SHA-256 of the request body');
+  }
+  const quantity = parseDecimal(request.quantity ?? '1');
+  if (!quantity || quantity.units <= 0n || quantity.scale > 18 || quantity.units.toString().length > 38) {
+    throw invalid('quantity', 'has to be a plain decimal above zero, at most 18 places and 38 digits, such as "1" or "2.5"');
+  }
+  return {
+    method: request.method,
+    url: new URL(request.url).href,
+    bodyDigest: request.bodyDigest ?? '',
+    meter: request.meter,
+    quantity: formatDecimal(quantity),
+  };
+}
+
+const invalid = (field: string, what: string): Fault =>
+  new Fault('invalid_request', `${field} ${what}.`, { reason: 'invalid_field', details: { field } });
+
+/** Prices requests from the price book. Writes nothing. */
+export class PriceRequest {
+  constructor(
+    private readonly book: PriceBookCache,
+    private readonly payees: Payees,
+    private readonly assets: readonly PaymentAsset[],
+    private readonly clock: Clock,
+    private readonly quoteSeconds: number,
+  ) {}
+
+  /**
+   * The quote of a request at the price in force at `at` (now when absent).
+   * @throws Fault not_found for an unknown meter, unprocessable for a meter that cannot be sold per call
+   */
+  async run(provider: string, request: QuotedRequest, at: Instant = this.clock.now()): Promise<Quote> {
+    const [entry, payee] = await Promise.all([this.book.find(provider, request.meter), this.payees.ofProvider(provider)]);
+    if (!entry || !payee) {
+      throw new Fault('not_found', `There is no meter "${request.meter.slice(0, 64)}". Create it with POST /v1/meters.`, { reason: 'unknown_meter' });
+    }
+    const price = priceInForce(entry.prices, at);
+    if (!price) {
+      throw new Fault('unprocessable', `Meter "${request.meter}" has no price in force. Set one with POST /v1/prices.`, { reason: 'no_price' });
+    }
+    const asset = this.assets.find(({ id }) => id === price.asset.id);
+    if (!asset) {
+      throw new Fault('unprocessable', `Meter "${request.meter}" is priced in ${price.asset.id}, which cannot be paid per call here.`, { reason: 'asset_not_payable' });
+    }
+    const quantity = parseDecimal(request.quantity);
+    if (!quantity) throw new Fault('invariant_broken', 'a canonical quantity does not read');
+    const amount = quoteAmount(price, quantity).atomic;
+    if (amount <= 0n) {
+      throw new Fault('unprocessable', `Meter "${request.meter}" costs nothing at this quantity: take the paywall off this route.`, { reason: 'price_is_zero' });
+    }
+    const life = quoteLife(epochSeconds(at), this.quoteSeconds);
+    return {
+      provider,
+      request,
+      meterId: entry.meter.id,
+      priceId: price.id,
+      amount,
+      asset,
+      payTo: payee.payTo,
+      release: price.release satisfies ReleaseLevel,
+      ...life,
+    };
+  }
+}

@@ -1,0 +1,4 @@
+export { createLogger, type Logger } from './logger.js';
+export { NestLogger } from './nest-logger.js';
+export { Metrics } from './metrics.js';
+export { censor, censorText, CENSORED } from './censor.js';
