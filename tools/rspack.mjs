@@ -1,10 +1,23 @@
-import { isAbsolute, join, relative, resolve, sep } from 'node:path';
+import { existsSync, readdirSync } from 'node:fs';
+import { basename, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { rspack } from '@rspack/core';
 import { root } from './root.mjs';
 
 /** The paths of tsconfig.json: our own libraries, bundled into each app. Every other bare name is a package. */
 const OURS = /^@(core|features|platform|farebox)\//;
 const TOOLS = join(root, 'tools') + sep;
+
+/** An app's `main.ts`, and each of its `commands/<name>.ts`, which becomes `dist/apps/<app>/<name>.js`. */
+function entries(app) {
+  const sources = join(root, 'apps', app, 'src');
+  const commands = join(sources, 'commands');
+  const files = existsSync(commands) ? readdirSync(commands) : [];
+  const names = files.filter((file) => file.endsWith('.ts') && !file.endsWith('.spec.ts')).map((file) => basename(file, '.ts'));
+  return {
+    main: join(sources, 'main.ts'),
+    ...Object.fromEntries(names.map((name) => [name, join(commands, `${name}.ts`)])),
+  };
+}
 
 /**
  * One bundle per app, an ES module that `node dist/apps/<app>/main.js` runs. Packages stay where they are, and so do the
@@ -33,7 +46,7 @@ export function configure(app) {
     context: root,
     mode: 'none',
     target: 'node20',
-    entry: { main: join(root, 'apps', app, 'src/main.ts') },
+    entry: entries(app),
     devtool: 'source-map',
     output: {
       path: output,

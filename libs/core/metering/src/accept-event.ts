@@ -72,7 +72,6 @@ const MOST_DIGITS = 38;
 const MOST_PLACES = 18;
 const MOST_DIMENSIONS = 8;
 const MOST_DIMENSION_BYTES = 64;
-const LIMIT = decimal(10n ** BigInt(MOST_DIGITS));
 
 // Controls, lone surrogates and line separators have no place in a name, and PostgreSQL refuses some of them.
 const PRINTABLE = /^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}]{1,256}$/u;
@@ -180,8 +179,7 @@ function strayField(data: SentData, meter: Meter): Rejection | undefined {
 
 function quantityOf(text: string | undefined): Decimal | undefined {
   const value = text === undefined ? undefined : parseDecimal(text);
-  if (!value || value.units < 0n || value.scale > MOST_PLACES || compareDecimals(value, LIMIT) >= 0) return undefined;
-  // 38 digits in all, so that what is stored is what was sent.
+  if (!value || value.units < 0n || value.scale > MOST_PLACES) return undefined;
   return value.units < 10n ** BigInt(MOST_DIGITS) ? value : undefined;
 }
 

@@ -1,5 +1,5 @@
 export { PAYMENT_STATES, PAYMENT_TRANSITIONS, UNSETTLED_STATES, advance, type PaymentState } from './states.js';
-export { type PaymentAsset } from './payment-asset.js';
+export { type PayableAssets, type PaymentAsset } from './payment-asset.js';
 export {
   RELEASE_LEVELS,
   AUTHORIZATION_SECONDS,

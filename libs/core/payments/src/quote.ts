@@ -67,7 +67,7 @@ export function requirementV1Of(
     scheme: 'exact',
     network,
     maxAmountRequired: quote.amount.toString(),
-    resource: quote.request.url,
+    resource: quote.request.url.split(/[?#]/, 1)[0] ?? '',
     description: hints.description ?? '',
     mimeType: hints.mimeType,
     payTo: quote.payTo,

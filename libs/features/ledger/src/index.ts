@@ -1,3 +1,3 @@
 export { Ledger } from './ledger.js';
 export { LedgerReader, type LedgerBalanceRow } from './ledger.reader.js';
-export { postings } from './ledger.store.js';
+export { postings } from './postings.js';

@@ -96,21 +96,20 @@ export class AuthorizePayment {
   async check(presented: Presentation): Promise<Refused | { readonly outcome: 'payable'; readonly balance: bigint }> {
     const { asset, authorization, origin } = presented;
     const head = await this.chain.head();
-    if (this.clock.now() / 1000 - head.timestamp > this.staleSeconds) {
+    const headSeconds = Number(head.timestamp);
+    if (this.clock.now() / 1000 - headSeconds > this.staleSeconds) {
       throw new Fault('unavailable', 'The chain has not been seen to move for a while, so no payment can be taken now; try again shortly.', {
         reason: 'chain_head_stale',
         retryAfterSeconds: 5,
       });
     }
     const offer = { payTo: presented.payTo, amount: presented.amount, maxTimeoutSeconds: AUTHORIZATION_SECONDS };
-    const terms = checkAuthorization(authorization, offer, head.timestamp, origin);
+    const terms = checkAuthorization(authorization, offer, headSeconds, origin);
     if (!terms.ok) return refused(terms.reason, terms.message);
-    const payer = await this.chain.payerState({
-      asset: asset.domain.address,
-      payer: authorization.from,
-      payTo: authorization.to,
-      nonce: authorization.nonce,
-    });
+    const [payer] = await this.chain.payerState([
+      { token: asset.domain.address, payer: authorization.from, payTo: authorization.to, nonce: authorization.nonce },
+    ]);
+    if (!payer) throw new Fault('invariant_broken', 'the chain reader left a question unanswered');
     if (payer.nonceUsed) return refused('invalid_exact_evm_nonce_already_used', 'this authorization was used or cancelled; sign a new one');
     if (payer.hasCode) {
       return refused('contract_wallet_not_supported', 'payers that are contracts or have delegated code cannot pay here; use a plain wallet');

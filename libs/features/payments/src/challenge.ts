@@ -71,7 +71,7 @@ export class Challenges {
       {
         x402Version: 2,
         error,
-        resource: { url: quote.request.url, description: hints.description, mimeType: hints.mimeType },
+        resource: { url: shownUrl(quote.request.url), description: hints.description, mimeType: hints.mimeType },
         accepts: [this.offer(quote)],
       },
       v1 && { x402Version: 1, error, accepts: [v1] },
@@ -79,3 +79,6 @@ export class Challenges {
     );
   }
 }
+
+/** Query strings may carry personal data, and a payment may carry no string above 512 characters, this one echoed included. */
+const shownUrl = (url: string): string => url.split(/[?#]/, 1)[0]?.slice(0, 512) ?? '';

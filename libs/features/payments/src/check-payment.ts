@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { Fault } from '@core/faults';
-import { type PaymentAsset, type Quote, type QuotedRequest, releaseLevel, releases, requirementsOf, SERVICE_SECONDS, type ReleaseLevel, RELEASE_LEVELS } from '@core/payments';
+import { type PayableAssets, type Quote, type QuotedRequest, releaseLevel, releases, requirementsOf, SERVICE_SECONDS, type ReleaseLevel, RELEASE_LEVELS } from '@core/payments';
 import { addMs, type Clock, epochSeconds } from '@core/time';
 import {
   decodePaymentHeader,
@@ -48,7 +48,7 @@ export class CheckPayment {
     private readonly store: PaymentStore,
     private readonly payees: Payees,
     private readonly waiter: ReleaseWaiter,
-    private readonly assets: readonly PaymentAsset[],
+    private readonly assets: PayableAssets,
     private readonly clock: Clock,
     private readonly settings: { readonly publicUrl: string; readonly quoteSeconds: number; readonly releaseWaitMs: number },
   ) {}
@@ -77,7 +77,7 @@ export class CheckPayment {
     const seal = accepted.extra?.['quote'];
     const sealed = typeof seal === 'string' ? this.sealer.open(seal) : undefined;
     if (!sealed || typeof seal !== 'string') return again('invalid_payment_requirements');
-    const asset = this.assets.find(({ network, domain }) => network === sealed.network && domain.address === sealed.asset);
+    const asset = this.assets().find(({ network, domain }) => network === sealed.network && domain.address === sealed.asset);
     const release = RELEASE_LEVELS.find((level) => level === sealed.release);
     if (!asset || !release) return again('invalid_network');
     if (sealed.provider !== provider || sealed.request !== requestDigest(quoted)) return again('quote_is_for_another_request');
@@ -94,7 +94,7 @@ export class CheckPayment {
   async #termsV1(provider: string, request: RequestToCheck, quoted: QuotedRequest, payload: PaymentPayloadV1): Promise<Read> {
     const again = async (error: string): Promise<Read> => this.#again(provider, quoted, request, error);
     if (payload.scheme !== 'exact') return again('unsupported_scheme');
-    if (!this.assets.some(({ network }) => network === networkOfNameV1(payload.network))) return again('invalid_network');
+    if (!this.assets().some(({ network }) => network === networkOfNameV1(payload.network))) return again('invalid_network');
     const read = exactAuthorizationOf(payload);
     if (!read.ok) return read.reason === 'unsupported_payload_type' ? again(read.reason) : { decision: malformed(read.message, read.reason) };
     const { authorization } = read;

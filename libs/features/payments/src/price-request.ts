@@ -1,6 +1,6 @@
 import { Fault } from '@core/faults';
 import { formatDecimal, parseDecimal } from '@core/money';
-import { type PaymentAsset, type Quote, type QuotedRequest, quoteLife, type ReleaseLevel } from '@core/payments';
+import { type PayableAssets, type Quote, type QuotedRequest, quoteLife, type ReleaseLevel } from '@core/payments';
 import { priceInForce, quote as quoteAmount } from '@core/pricing';
 import { type Clock, epochSeconds, type Instant } from '@core/time';
 import type { PriceBookCache } from '@features/pricing';
@@ -46,7 +46,7 @@ export class PriceRequest {
   constructor(
     private readonly book: PriceBookCache,
     private readonly payees: Payees,
-    private readonly assets: readonly PaymentAsset[],
+    private readonly assets: PayableAssets,
     private readonly clock: Clock,
     private readonly quoteSeconds: number,
   ) {}
@@ -64,9 +64,9 @@ export class PriceRequest {
     if (!price) {
       throw new Fault('unprocessable', `Meter "${request.meter}" has no price in force. Set one with POST /v1/prices.`, { reason: 'no_price' });
     }
-    const asset = this.assets.find(({ id }) => id === price.asset.id);
+    const asset = this.assets().find(({ id }) => id === price.asset);
     if (!asset) {
-      throw new Fault('unprocessable', `Meter "${request.meter}" is priced in ${price.asset.id}, which cannot be paid per call here.`, { reason: 'asset_not_payable' });
+      throw new Fault('unprocessable', `Meter "${request.meter}" is priced in ${price.asset}, which cannot be paid per call here.`, { reason: 'asset_not_payable' });
     }
     const quantity = parseDecimal(request.quantity);
     if (!quantity) throw new Fault('invariant_broken', 'a canonical quantity does not read');

@@ -1,0 +1,148 @@
+/** An invariant of the books as a question to the database. */
+export interface BookCheck {
+  /** As the invariants are numbered in the README of this lib. */
+  readonly invariant: string;
+  readonly says: string;
+  /** Answers `n`: how many rows were looked at. */
+  readonly counted: string;
+  /** Answers `fault`: a sentence for each row that breaks the invariant; empty when it holds. */
+  readonly faults: string;
+}
+
+const PAID = "('served', 'settling', 'included', 'settled', 'failed', 'recovered')";
+
+export const BOOK_CHECKS: readonly BookCheck[] = [
+  {
+    invariant: 'L1',
+    says: 'every transfer moves a positive amount of one asset between two ledger accounts of that asset and provider',
+    counted: 'SELECT count(*)::text AS n FROM transfers',
+    faults: `SELECT 'transfer ' || t.id || ' is not balanced' AS fault
+      FROM transfers t LEFT JOIN ledger_accounts d ON d.id = t.debit_id LEFT JOIN ledger_accounts c ON c.id = t.credit_id
+      WHERE NOT (t.amount > 0) OR t.debit_id = t.credit_id OR d.id IS NULL OR c.id IS NULL OR d.asset <> t.asset OR c.asset <> t.asset
+        OR d.provider_id <> t.provider_id OR c.provider_id <> t.provider_id`,
+  },
+  {
+    invariant: 'L2',
+    says: 'no service role may change or delete transfers or ledger accounts, and the guards are on',
+    counted: "SELECT count(*)::text AS n FROM pg_roles WHERE rolname LIKE 'farebox\\_%'",
+    faults: `SELECT r.rolname || ' may ' || p.verb || ' ' || t.name AS fault
+      FROM pg_roles r, (VALUES ('UPDATE'), ('DELETE'), ('TRUNCATE')) AS p (verb), (VALUES ('transfers'), ('ledger_accounts')) AS t (name)
+      WHERE r.rolname LIKE 'farebox\\_%' AND r.rolname <> 'farebox_owner' AND has_table_privilege(r.rolname, t.name, p.verb)
+      UNION ALL
+      SELECT r.rolname || ' passes by row-level security' FROM pg_roles r
+      WHERE r.rolname IN ('farebox_app', 'farebox_writer', 'farebox_auditor', 'farebox_queue') AND (r.rolsuper OR r.rolbypassrls)
+      UNION ALL
+      SELECT 'trigger append_only of ' || t.name || ' is missing or off' FROM (VALUES ('transfers'), ('ledger_accounts')) AS t (name)
+      WHERE NOT EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = t.name::regclass AND g.tgname = 'append_only' AND g.tgenabled IN ('O', 'A'))`,
+  },
+  {
+    invariant: 'L3',
+    says: 'every stored balance equals the sum of its transfers',
+    counted: 'SELECT count(*)::text AS n FROM ledger_balances',
+    faults: `SELECT 'balance of ' || b.ledger_account_id || ' is stored as ' || b.debits || '/' || b.credits || ', its transfers sum to ' || s.debits || '/' || s.credits AS fault
+      FROM ledger_balances b, LATERAL (SELECT
+        coalesce((SELECT sum(t.amount) FROM transfers t WHERE t.debit_id = b.ledger_account_id AND t.id <= b.through), 0) AS debits,
+        coalesce((SELECT sum(t.amount) FROM transfers t WHERE t.credit_id = b.ledger_account_id AND t.id <= b.through), 0) AS credits) s
+      WHERE b.debits <> s.debits OR b.credits <> s.credits`,
+  },
+  {
+    invariant: 'L4',
+    says: 'one posting key, one transfer; each payment has exactly the transfers of its state',
+    counted: 'SELECT count(*)::text AS n FROM payments',
+    faults: `SELECT 'posting key ' || posting_key || ' posted ' || count(*) || ' times' AS fault FROM transfers GROUP BY provider_id, posting_key HAVING count(*) > 1
+      UNION ALL
+      SELECT 'payment ' || p.id || ' (' || p.state || ') has transfers ' || coalesce(s.keys, 'none') || ', should have ' || coalesce(e.keys, 'none')
+      FROM payments p
+        LEFT JOIN LATERAL (SELECT string_agg(DISTINCT t.posting_key, ' ' ORDER BY t.posting_key) AS keys
+          FROM transfers t WHERE t.provider_id = p.provider_id AND t.posting_key IN ('capture:' || p.id || ':charge', 'capture:' || p.id || ':payment',
+            'settle:' || p.id || ':receipt', 'fail:' || p.id || ':return', 'fail:' || p.id || ':loss', 'recover:' || p.id || ':receipt')) s ON true
+        LEFT JOIN LATERAL (SELECT string_agg(k.key, ' ' ORDER BY k.key) AS keys FROM (
+          SELECT 'capture:' || p.id || ':' || leg AS key FROM (VALUES ('charge'), ('payment')) AS l (leg) WHERE p.state IN ${PAID} AND p.charged > 0
+          UNION ALL SELECT 'settle:' || p.id || ':receipt' WHERE p.state = 'settled'
+          UNION ALL SELECT 'fail:' || p.id || ':' || leg FROM (VALUES ('return'), ('loss')) AS l (leg) WHERE p.state IN ('failed', 'recovered')
+          UNION ALL SELECT 'recover:' || p.id || ':receipt' WHERE p.state = 'recovered') k) e ON true
+      WHERE s.keys IS DISTINCT FROM e.keys`,
+  },
+  {
+    invariant: 'L4',
+    says: 'what is in transit is what is served and not settled; what is in the wallets is what settled',
+    counted: "SELECT count(*)::text AS n FROM ledger_accounts WHERE code IN ('1020', '1025')",
+    faults: `WITH booked AS (
+        SELECT la.provider_id, la.asset, la.code,
+          sum(coalesce((SELECT sum(t.amount) FROM transfers t WHERE t.debit_id = la.id), 0) - coalesce((SELECT sum(t.amount) FROM transfers t WHERE t.credit_id = la.id), 0)) AS balance
+        FROM ledger_accounts la WHERE la.code IN ('1020', '1025') GROUP BY 1, 2, 3
+      ), known AS (
+        SELECT p.provider_id, p.asset_id AS asset, c.code, sum(p.charged) FILTER (WHERE p.state = ANY (c.states)) AS balance
+        FROM payments p, (VALUES ('1025', ARRAY['served', 'settling', 'included']), ('1020', ARRAY['settled', 'recovered'])) AS c (code, states)
+        GROUP BY 1, 2, 3
+      )
+      SELECT 'ledger account ' || code || ' of ' || provider_id || ' holds ' || coalesce(b.balance, 0) || ', its payments say ' || coalesce(k.balance, 0) AS fault
+      FROM booked b FULL JOIN known k USING (provider_id, asset, code) WHERE coalesce(b.balance, 0) <> coalesce(k.balance, 0)`,
+  },
+  {
+    invariant: 'C1',
+    says: 'at most one claim per network, token, payer and nonce',
+    counted: 'SELECT count(*)::text AS n FROM payments',
+    faults: `SELECT 'authorization ' || payer || ' ' || encode(nonce, 'hex') || ' is claimed ' || count(*) || ' times' AS fault
+      FROM payments GROUP BY network, asset, payer, nonce HAVING count(*) > 1`,
+  },
+  {
+    invariant: 'C2',
+    says: 'at most one delivery per claim: one kept answer, one recorded usage, and none for what was not served',
+    counted: 'SELECT count(*)::text AS n FROM payment_replies',
+    faults: `SELECT 'payment ' || r.payment_id || ' (' || p.state || ') has a kept answer' AS fault
+      FROM payment_replies r JOIN payments p ON p.id = r.payment_id WHERE p.state NOT IN ${PAID}
+      UNION ALL
+      SELECT 'payment ' || u.payment_id || ' has ' || count(*) || ' usage events' FROM usage_events u WHERE u.payment_id IS NOT NULL GROUP BY u.payment_id HAVING count(*) > 1
+      UNION ALL
+      SELECT 'payment ' || p.id || ' was served without a usage event' FROM payments p
+      WHERE p.state IN ${PAID} AND p.meter_id IS NOT NULL AND NOT EXISTS (SELECT FROM usage_events u WHERE u.provider_id = p.provider_id AND u.source = 'farebox:gate' AND u.event_id = p.id)`,
+  },
+  {
+    invariant: 'C3',
+    says: 'nothing is served before its claim is committed',
+    counted: `SELECT count(*)::text AS n FROM payments WHERE state IN ${PAID}`,
+    faults: `SELECT 'payment ' || id || ' was served before it was claimed' AS fault FROM payments
+      WHERE state IN ${PAID} AND (served_at IS NULL OR served_at < reserved_at)`,
+  },
+  {
+    invariant: 'C4',
+    says: 'what was charged is fixed and within what was signed for',
+    counted: `SELECT count(*)::text AS n FROM payments WHERE state IN ${PAID}`,
+    faults: `SELECT 'payment ' || p.id || ' charged ' || coalesce(p.charged::text, 'nothing') || ' of ' || p.amount AS fault
+      FROM payments p LEFT JOIN transfers t ON t.provider_id = p.provider_id AND t.posting_key = 'capture:' || p.id || ':charge'
+      WHERE p.state IN ${PAID} AND (p.charged IS NULL OR p.charged > p.amount OR (p.charged > 0 AND t.amount IS DISTINCT FROM p.charged))`,
+  },
+  {
+    invariant: 'C5',
+    says: 'what was not served is not charged, in no batch and not settled',
+    counted: "SELECT count(*)::text AS n FROM payments WHERE state IN ('reserved', 'voided')",
+    faults: `SELECT 'payment ' || id || ' (' || state || ') is charged or sent' AS fault FROM payments
+      WHERE state IN ('reserved', 'voided') AND (charged IS NOT NULL OR batch_id IS NOT NULL OR transaction IS NOT NULL)`,
+  },
+  {
+    invariant: 'C6',
+    says: 'settled only with evidence, failed only with proof',
+    counted: "SELECT count(*)::text AS n FROM payments WHERE state IN ('settled', 'failed')",
+    faults: `SELECT 'payment ' || id || ' is ' || state || ' without evidence' AS fault FROM payments
+      WHERE (state = 'settled' AND (transaction IS NULL OR log_index IS NULL OR block_number IS NULL OR block_hash IS NULL OR settled_at IS NULL))
+        OR (state = 'failed' AND (failure IS NULL OR failed_at IS NULL))`,
+  },
+  {
+    invariant: 'N1',
+    says: 'nonces of each relayer key are gapless, and each has signed bytes stored before it was sent',
+    counted: 'SELECT count(*)::text AS n FROM chain_transactions',
+    faults: `SELECT 'nonce ' || n.nonce || ' of ' || n.signer || ' is followed by ' || n.following AS fault
+      FROM (SELECT chain_id, signer, nonce, lead(nonce) OVER (PARTITION BY chain_id, signer ORDER BY nonce) AS following FROM chain_transactions) n
+      WHERE n.following <> n.nonce + 1
+      UNION ALL
+      SELECT 'signer ' || s.address || ' goes on with ' || s.next_nonce || ' after ' || t.last
+      FROM chain_signers s JOIN (SELECT chain_id, signer, max(nonce) AS last FROM chain_transactions GROUP BY 1, 2) t ON t.chain_id = s.chain_id AND t.signer = s.address
+      WHERE s.next_nonce <> t.last + 1
+      UNION ALL
+      SELECT 'transaction ' || t.id || ' has no stored bytes' FROM chain_transactions t
+      WHERE NOT EXISTS (SELECT FROM chain_candidates c WHERE c.transaction_id = t.id AND octet_length(c.raw) > 0)
+      UNION ALL
+      SELECT 'bytes ' || encode(c.hash, 'hex') || ' were sent before they were stored' FROM chain_candidates c WHERE c.broadcast_at < c.created_at`,
+  },
+];

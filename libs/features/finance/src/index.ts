@@ -1,0 +1,1 @@
+export { VerifyBooks, type Finding } from './verify-books.js';

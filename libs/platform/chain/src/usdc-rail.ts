@@ -1,0 +1,174 @@
+import {
+  type AuthorizationEnd,
+  type AuthorizationKey,
+  type AuthorizedTransfer,
+  type Block,
+  type BroadcastAnswer,
+  type ChainView,
+  type Fees,
+  type Market,
+  type Receipt,
+  SettlementRail,
+  type SignedTransaction,
+  type Simulation,
+} from '@core/settlement';
+import { Fault } from '@core/faults';
+import type { Hex } from '@core/x402';
+import { z } from 'zod';
+import { answerTo } from './broadcast-answers.js';
+import { JsonRpc, RpcRefusal } from './json-rpc.js';
+import { decodeReturns, encodeCalls } from './multicall.js';
+import { RelayerKeys } from './relayer-keys.js';
+import { blockShape, hex, logShape, quantityShape, readAnswer, readBlock, toQuantity } from './rpc-shapes.js';
+import { AUTHORIZATION_CANCELED, AUTHORIZATION_USED, authorizationStateCall, transferCall } from './token-calls.js';
+import { readReceipt } from './usdc-receipts.js';
+
+export interface UsdcRailSettings {
+  readonly rpcUrl: string;
+  readonly chainId: number;
+  readonly multicall: string;
+  /** Private keys. */
+  readonly relayerKeys: readonly string[];
+  /** The chain's own tag, or so many blocks on top. */
+  readonly finality: 'finalized' | number;
+}
+
+/** Gas of the transaction itself and of one transfer at its dearest: a payee that never had any USDC. */
+const GAS_BASE = 60_000n;
+const GAS_PER_TRANSFER = 85_000n;
+/** No transaction may use more on Base and on other chains since Fusaka (EIP-7825). */
+const GAS_CAP = 16_777_216n;
+const MOST_PER_TRANSACTION = Number((GAS_CAP - GAS_BASE) / GAS_PER_TRANSFER);
+
+/** Nodes that serve the public answer for so many blocks at once. */
+const LOG_WINDOW = 5_000n;
+
+/** Carries USDC by `transferWithAuthorization`, many in one Multicall3 transaction, none of which can revert the rest. */
+export class UsdcRail extends SettlementRail {
+  readonly chainId: number;
+  readonly signers: readonly Hex[];
+  readonly mostPerTransaction = MOST_PER_TRANSACTION;
+  readonly #rpc: JsonRpc;
+  readonly #keys: RelayerKeys;
+  readonly #multicall: Hex;
+  readonly #finality: 'finalized' | number;
+
+  constructor(settings: UsdcRailSettings) {
+    super();
+    this.chainId = settings.chainId;
+    this.#rpc = new JsonRpc(settings.rpcUrl);
+    this.#multicall = hex.parse(settings.multicall);
+    this.#keys = new RelayerKeys(settings.relayerKeys, settings.chainId, this.#multicall);
+    this.signers = this.#keys.addresses;
+    this.#finality = settings.finality;
+  }
+
+  async view(): Promise<ChainView> {
+    if (this.#finality === 'finalized') {
+      const [latest, finalized] = await this.#rpc.all(['latest', 'finalized'].map(blockByTag));
+      return { head: readBlock(latest), finalized: readBlock(finalized) };
+    }
+    const head = readBlock(await this.#rpc.call('eth_getBlockByNumber', 'latest', false));
+    const depth = BigInt(this.#finality);
+    const height = head.number > depth ? head.number - depth : 0n;
+    return { head, finalized: readBlock(await this.#rpc.call('eth_getBlockByNumber', toQuantity(height), false)) };
+  }
+
+  async blockHashes(numbers: readonly bigint[]): Promise<ReadonlyMap<bigint, Hex>> {
+    const answers = await this.#rpc.all(numbers.map((number) => blockByTag(toQuantity(number))));
+    const found = answers.map((answer) => readAnswer(blockShape.nullable(), answer));
+    return new Map(found.filter((block) => block !== null).map(({ number, hash }) => [number, hash]));
+  }
+
+  async simulate(items: readonly AuthorizedTransfer[]): Promise<Simulation> {
+    const call = { from: this.signers[0], to: this.#multicall, data: this.#batch(items), gas: toQuantity(this.gasLimit(items.length)) };
+    const [answer] = await this.#rpc.all([{ method: 'eth_call', params: [call, 'latest'] }]);
+    if (answer instanceof RpcRefusal) return { kind: 'refused', reason: answer.message };
+    return { kind: 'verdicts', passes: decodeReturns(answer, items.length).map(({ success }) => success) };
+  }
+
+  #batch(items: readonly AuthorizedTransfer[]): Hex {
+    return encodeCalls(items.map((item) => ({ target: item.token, data: transferCall(item) })));
+  }
+
+  async market(): Promise<Market> {
+    const [block, tip] = await this.#rpc.all([blockByTag('latest'), { method: 'eth_maxPriorityFeePerGas', params: [] }]);
+    const baseFee = readAnswer(blockShape, block).baseFeePerGas ?? 0n;
+    const priorityFee = readAnswer(quantityShape, tip);
+    // A tip of nothing cannot be raised by twelve per cent.
+    return { baseFee, priorityFee: priorityFee > 0n ? priorityFee : 1n };
+  }
+
+  async balance(signer: Hex): Promise<bigint> {
+    return readAnswer(quantityShape, await this.#ask('eth_getBalance', signer, 'latest'));
+  }
+
+  gasLimit(items: number): bigint {
+    const limit = GAS_BASE + GAS_PER_TRANSFER * BigInt(items);
+    return limit < GAS_CAP ? limit : GAS_CAP;
+  }
+
+  sign(plan: { signer: Hex; nonce: bigint; items: readonly AuthorizedTransfer[]; fees: Fees }): Promise<SignedTransaction> {
+    const gas = this.gasLimit(plan.items.length);
+    return this.#keys.sign(plan.signer, plan.nonce, { data: this.#batch(plan.items), gas }, plan.fees);
+  }
+
+  resign(signer: Hex, raw: Hex, fees: Fees): Promise<SignedTransaction> {
+    return this.#keys.resign(signer, raw, fees);
+  }
+
+  signFiller(signer: Hex, nonce: bigint, fees: Fees): Promise<SignedTransaction> {
+    return this.#keys.sign(signer, nonce, 'filler', fees);
+  }
+
+  async broadcast(raw: Hex): Promise<BroadcastAnswer> {
+    const [answer] = await this.#rpc.all([{ method: 'eth_sendRawTransaction', params: [raw] }]);
+    return answer instanceof RpcRefusal ? answerTo(answer.message) : { kind: 'accepted' };
+  }
+
+  async receipts(hashes: readonly Hex[]): Promise<readonly (Receipt | undefined)[]> {
+    const answers = await this.#rpc.all(hashes.map((hash) => ({ method: 'eth_getTransactionReceipt', params: [hash] })));
+    return answers.map(readReceipt);
+  }
+
+  async nextNonce(signer: Hex, at: 'latest' | bigint): Promise<bigint> {
+    const tag = at === 'latest' ? at : toQuantity(at);
+    return readAnswer(quantityShape, await this.#ask('eth_getTransactionCount', signer, tag));
+  }
+
+  async usedAt(keys: readonly AuthorizationKey[], at: bigint): Promise<readonly boolean[]> {
+    if (keys.length === 0) return [];
+    const data = encodeCalls(keys.map((key) => ({ target: key.token, data: authorizationStateCall(key) })));
+    const text = readAnswer(hex, await this.#ask('eth_call', { to: this.#multicall, data }, toQuantity(at)));
+    return decodeReturns(text, keys.length).map(({ success, data: used }) => {
+      // Taking "no answer" for "unused" would be half of a false proof.
+      if (!success || used.length !== 64) throw new Fault('unavailable', 'The token does not say whether an authorization is used.');
+      return BigInt(`0x${used}`) !== 0n;
+    });
+  }
+
+  async findEnd({ token, payer, nonce }: AuthorizationKey, since: bigint): Promise<AuthorizationEnd | undefined> {
+    const payerTopic = `0x${payer.slice(2).padStart(64, '0')}`;
+    const topics = [[AUTHORIZATION_USED, AUTHORIZATION_CANCELED], payerTopic, nonce];
+    let upper: Block = readBlock(await this.#ask('eth_getBlockByNumber', 'latest', false));
+    for (;;) {
+      const from = upper.number > LOG_WINDOW ? upper.number - LOG_WINDOW : 0n;
+      const filter = { address: token, topics, fromBlock: toQuantity(from), toBlock: toQuantity(upper.number) };
+      const [log] = readAnswer(z.array(logShape), await this.#ask('eth_getLogs', filter));
+      if (log) {
+        const receipt = readReceipt(await this.#ask('eth_getTransactionReceipt', log.transactionHash));
+        const kind = log.topics[0] === AUTHORIZATION_USED ? 'used' : 'canceled';
+        return receipt && { kind, receipt };
+      }
+      if (from === 0n || upper.timestamp < since) return undefined;
+      upper = readBlock(await this.#ask('eth_getBlockByNumber', toQuantity(from), false));
+    }
+  }
+
+  async #ask(method: string, ...params: readonly unknown[]): Promise<unknown> {
+    const [answer] = await this.#rpc.all([{ method, params }]);
+    return answer;
+  }
+}
+
+const blockByTag = (tag: string) => ({ method: 'eth_getBlockByNumber', params: [tag, false] });

@@ -1,0 +1,147 @@
+import { Fault } from '@core/faults';
+import type { IdSource } from '@core/ids';
+import type { Logger, Metrics } from '@platform/telemetry';
+import rateLimit from '@fastify/rate-limit';
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, type RouteOptions } from 'fastify';
+import { authenticate, type KeyCheck } from './caller.js';
+import { JSON_TYPE, MEBIBYTE, type Operation, type OperationTable } from './operation.js';
+import { parse } from './parse.js';
+import { renderProblem, WrongMethod } from './problems.js';
+
+export interface DoorOptions {
+  readonly operations: OperationTable;
+  readonly keys: KeyCheck;
+  readonly ids: IdSource;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  /** Paths outside the operations that may be served, e.g. the pages of the documents. */
+  readonly pages: readonly string[];
+}
+
+/** Media types besides JSON whose bodies are JSON. */
+const JSON_KINDS = ['application/cloudevents+json', 'application/cloudevents-batch+json'];
+
+const REQUEST_ID = /^[A-Za-z0-9._:/+=-]{1,128}$/;
+
+/**
+ * The web server with all that holds for every request: a request id, who asks and whether they may, limits, what comes in
+ * read by its schema, problems as problem documents, one log line, one measurement. A route that is no operation is refused
+ * when it is added, so nothing can be reachable by oversight.
+ */
+export async function openDoor(options: DoorOptions): Promise<FastifyInstance> {
+  const server = fastify({
+    bodyLimit: MEBIBYTE,
+    requestTimeout: 60_000,
+    genReqId: (raw) => requestIdOf(raw.headers['x-request-id']) ?? options.ids.next('req'),
+    frameworkErrors: (error, request, reply) => sendProblem(options, error, request, reply),
+    routerOptions: { ignoreTrailingSlash: false, maxParamLength: 256 },
+  });
+  server.decorateRequest('caller', undefined);
+  readBodies(server);
+  server.addHook('onRoute', (route) => describeRoute(options, route));
+  await server.register(rateLimit, {
+    global: false,
+    errorResponseBuilder: (_, context) =>
+      new Fault('too_many_requests', `More than ${context.max} requests a minute from this address: wait as Retry-After says.`, {
+        reason: 'rate_limited',
+        retryAfterSeconds: Math.ceil(context.ttl / 1000),
+      }),
+  });
+
+  server.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id);
+    const operation = options.operations.find(request.method, request.routeOptions.url);
+    if (operation === undefined || operation.access === 'public') return;
+    request.caller = await authenticate(options.keys, request.headers.authorization, operation.access.scope);
+  });
+  server.addHook('preValidation', async (request) => {
+    const operation = options.operations.find(request.method, request.routeOptions.url);
+    if (operation) await readInput(operation, request);
+  });
+  server.addHook('onResponse', async (request, reply) => {
+    const route = request.routeOptions.url ?? 'unmatched';
+    options.metrics.request(request.method, route, reply.statusCode, reply.elapsedTime / 1000);
+    const line = { requestId: request.id, method: request.method, route, status: reply.statusCode, ms: Math.round(reply.elapsedTime * 10) / 10 };
+    options.logger.info(request.caller ? { ...line, provider: request.caller.provider, keyId: request.caller.key } : line, 'request');
+  });
+  return server;
+}
+
+/** Routes outside the framework, for the paths where every millisecond counts. Same hooks, same checks, same problems. */
+export async function addHotRoutes(
+  server: FastifyInstance,
+  options: DoorOptions,
+  routes: readonly HotRoute[],
+): Promise<void> {
+  await server.register(async (scope) => {
+    scope.setErrorHandler((error, request, reply) => sendProblem(options, error, request, reply));
+    for (const { operation, answer } of routes) scope.route({ method: operation.method, url: operation.path, handler: answer });
+  });
+}
+
+export interface HotRoute {
+  readonly operation: Operation;
+  /** Body, query and params have been read by the operation's schemas. */
+  readonly answer: (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
+}
+
+/** Writes a problem out; our own failures are logged with their cause. */
+export function sendProblem(
+  options: Pick<DoorOptions, 'logger' | 'operations'>,
+  thrown: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): void {
+  const { status, headers, body, ours } = renderProblem(wrongMethod(options.operations, thrown, request), request.id);
+  if (ours) options.logger.error({ requestId: request.id, route: request.routeOptions.url, err: thrown }, 'request failed');
+  void reply.code(status).headers({ 'x-request-id': request.id, ...headers }).send(body);
+}
+
+/** A path that exists but not for this method: 405 rather than 404. */
+function wrongMethod(operations: OperationTable, thrown: unknown, request: FastifyRequest): unknown {
+  if (!request.is404 || thrown instanceof Fault) return thrown;
+  const allowed = operations.methodsOf(request.url.split('?', 1)[0] ?? '');
+  return allowed.length === 0 ? thrown : new WrongMethod(request.method, allowed);
+}
+
+function readBodies(server: FastifyInstance): void {
+  // Bare text is never what a caller means; without this it would be read as a string.
+  server.removeContentTypeParser('text/plain');
+  for (const type of JSON_KINDS) server.addContentTypeParser(type, { parseAs: 'string' }, server.getDefaultJsonParser('error', 'error'));
+}
+
+/** Gives a route the limits of its operation. */
+function describeRoute({ operations, pages }: DoorOptions, route: RouteOptions): void {
+  for (const method of [route.method].flat()) {
+    const operation = operations.find(method, route.url);
+    if (operation) {
+      route.bodyLimit = operation.bodyLimit ?? MEBIBYTE;
+      if (operation.perMinute !== undefined) {
+        route.config = { ...route.config, rateLimit: { max: operation.perMinute, timeWindow: 60_000 } };
+      }
+    } else if (!pages.some((page) => route.url === page || route.url.startsWith(`${page}/`))) {
+      throw new Error(`${method} ${route.url} is served but no operation describes it: nobody would check who asks`);
+    }
+  }
+}
+
+async function readInput(operation: Operation, request: FastifyRequest): Promise<void> {
+  if (operation.params) request.params = await parse(operation.params, request.params, 'path');
+  if (operation.query) request.query = await parse(operation.query, request.query, 'query');
+  else if (Object.keys(Object(request.query)).length > 0 && operation.access !== 'public') {
+    throw new Fault('invalid_request', 'This takes no query: leave out what follows the question mark.', { reason: 'invalid_query' });
+  }
+  if (!operation.body) return;
+  const type = request.headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase();
+  const expected = operation.mediaTypes ?? [JSON_TYPE];
+  if (type !== undefined && !expected.includes(type)) {
+    throw new Fault('unsupported_media_type', `The body has the media type ${type.slice(0, 80)}: send ${expected.join(' or ')}.`, {
+      reason: 'unsupported_media_type',
+      details: { expected },
+    });
+  }
+  request.body = await parse(operation.body, request.body, 'body');
+}
+
+const requestIdOf = (header: string | string[] | undefined): string | undefined =>
+  typeof header === 'string' && REQUEST_ID.test(header) ? header : undefined;
