@@ -38,7 +38,10 @@ export function keepSecrets(file: string, secrets: Secrets): void {
 }
 
 function isSecrets(kept: unknown): kept is Secrets {
-  return hasTexts(kept, 'keyPepper', 'quoteSecret') && (!('keys' in kept) || hasTexts(kept.keys, 'provider', 'service', 'owner'));
+  return (
+    hasTexts(kept, 'keyPepper', 'quoteSecret') &&
+    (!('keys' in kept) || hasTexts(kept.keys, 'provider', 'service', 'owner'))
+  );
 }
 
 const hasTexts = (value: unknown, ...names: string[]): value is object =>

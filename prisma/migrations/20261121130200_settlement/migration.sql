@@ -7,6 +7,9 @@ ALTER TABLE chain_candidates ADD COLUMN filler boolean NOT NULL DEFAULT false;
 -- becomes of the payments.
 ALTER TABLE chain_transactions ADD COLUMN providers jsonb NOT NULL DEFAULT '{}';
 
+-- What a rollup charged for the data of the transaction, on top of gas times price.
+ALTER TABLE chain_transactions ADD COLUMN data_fee numeric(78, 0);
+
 CREATE INDEX payments_included ON payments (chain_id, block_number) WHERE state = 'included';
 
 CREATE FUNCTION refuse_illegal_transaction_transition() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -75,7 +75,7 @@ export class UsageReader {
     const unpaid = meter.aggregation === 'count' ? Prisma.sql`1` : Prisma.sql`u.value`;
     const only = unpaidOnly ? Prisma.sql`AND u.payment_id IS NULL` : Prisma.empty;
     const rows = await tx.$queryRaw<{ quantity: string }[]>`
-      SELECT coalesce(sum(CASE WHEN u.payment_id IS NULL THEN ${unpaid} ELSE u.value END), 0)::text AS quantity
+      SELECT coalesce(sum(CASE WHEN u.payment_id IS NULL THEN ${unpaid} ELSE u.value END) FILTER (WHERE u.event_id IS NOT NULL), 0)::text AS quantity
       FROM ${windowList(periods)}
         LEFT JOIN usage_events u ON u.account_id = ${account} AND u.meter_id = ${meter.id} AND u.level IS NULL
           AND u.time >= w.start AND u.time < w.stop ${only}

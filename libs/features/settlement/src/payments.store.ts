@@ -1,6 +1,6 @@
 import type { NegativeProof, Receipt } from '@core/settlement';
 import { amount, assetId } from '@core/money';
-import type { PaidCharge } from '@core/ledger';
+import type { settlePayment } from '@core/ledger';
 import { big, type Writer, type WriterTx } from '@platform/database';
 import { bytesOf, SETTLING_COLUMNS, settlingPayment, type SettlingPayment, type SettlingRow } from './settling-payment.js';
 
@@ -16,6 +16,9 @@ export interface Due {
   readonly again: boolean;
 }
 
+/** What the ledger must know of a payment that ends. */
+export type EndedPayment = Parameters<typeof settlePayment>[0];
+
 interface PaidRow {
   id: string;
   provider_id: string;
@@ -27,7 +30,7 @@ interface PaidRow {
 
 const PAID_COLUMNS = 'p.id, p.provider_id, p.account_id, p.asset_id, p.charged::text, p.pay_to';
 
-const paidCharge = (row: PaidRow): PaidCharge & { payTo: string } => ({
+const paidCharge = (row: PaidRow): EndedPayment => ({
   provider: row.provider_id,
   account: row.account_id,
   payment: row.id,
@@ -91,7 +94,7 @@ export class PaymentsStore {
   async carry(tx: WriterTx, batch: string, ids: readonly string[], hash: Buffer): Promise<boolean> {
     const rows = await tx.query(
       `UPDATE payments SET next_run_at = NULL, transaction = $3
-       WHERE id = ANY ($2) AND state = 'settling' AND batch_id = $1 AND next_run_at > now() RETURNING 1`,
+       WHERE id = ANY ($2) AND state = 'settling' AND batch_id = $1 RETURNING 1`,
       [batch, ids, hash],
     );
     return rows.length === ids.length;
@@ -146,7 +149,8 @@ export class PaymentsStore {
   async reopen(tx: WriterTx, chainId: number, blockHash: Buffer): Promise<string[]> {
     const rows = await tx.query<{ id: string }>(
       `WITH gone AS (
-         SELECT p.id, EXISTS (SELECT FROM chain_transactions t WHERE t.batch_id = p.batch_id AND t.state IN ('signed', 'broadcast')) AS carried
+         SELECT p.id, EXISTS (SELECT FROM chain_transactions t WHERE t.batch_id = p.batch_id
+             AND (t.state IN ('signed', 'broadcast') OR (t.state IN ('mined', 'reverted') AND t.block_hash = $2))) AS carried
          FROM payments p WHERE p.chain_id = $1 AND p.state = 'included' AND p.block_hash = $2 FOR UPDATE
        )
        UPDATE payments p SET state = 'settling', log_index = NULL, block_number = NULL, block_hash = NULL, included_at = NULL,
@@ -158,7 +162,7 @@ export class PaymentsStore {
   }
 
   /** Settles payments of a final block, at most so many. */
-  async settle(tx: WriterTx, chainId: number, blockHash: Buffer, most: number): Promise<(PaidCharge & { payTo: string })[]> {
+  async settle(tx: WriterTx, chainId: number, blockHash: Buffer, most: number): Promise<EndedPayment[]> {
     const rows = await tx.query<PaidRow>(
       `WITH final AS (
          SELECT id FROM payments WHERE chain_id = $1 AND state = 'included' AND block_hash = $2 ORDER BY id LIMIT $3 FOR UPDATE SKIP LOCKED
@@ -170,7 +174,7 @@ export class PaymentsStore {
   }
 
   /** Fails a payment by its proof; undefined when it is no longer where it was decided on. */
-  async fail(tx: WriterTx, batch: string, id: string, proof: NegativeProof): Promise<PaidCharge | undefined> {
+  async fail(tx: WriterTx, batch: string, id: string, proof: NegativeProof): Promise<EndedPayment | undefined> {
     const json = JSON.stringify(proof, (_, value: unknown) => (typeof value === 'bigint' ? value.toString() : value));
     const [row] = await tx.query<PaidRow>(
       `UPDATE payments p SET state = 'failed', failed_at = now(), failure = $3::jsonb, next_run_at = NULL

@@ -149,7 +149,7 @@ export class TransactionsStore {
     const state = advanceTransaction(transaction.state, receipt.success ? 'mined' : 'reverted');
     const rows = await tx.query(
       `UPDATE chain_transactions SET state = $3, hash = $4, block_number = $5, block_hash = $6, gas_used = $7, gas_price = $8,
-         mined_at = now(), next_run_at = now()
+         data_fee = $9, mined_at = now(), next_run_at = now()
        WHERE id = $1 AND state = $2 RETURNING 1`,
       [
         transaction.id,
@@ -159,8 +159,8 @@ export class TransactionsStore {
         receipt.block.number,
         bytesOf(receipt.block.hash),
         receipt.gasUsed,
-        // The data fee of a rollup is part of the price, so that price times gas is what was paid; rounded up to the unit.
-        receipt.gasPrice + (receipt.dataFee + receipt.gasUsed - 1n) / receipt.gasUsed,
+        receipt.gasPrice,
+        receipt.dataFee,
       ],
     );
     return rows.length > 0;
@@ -171,7 +171,7 @@ export class TransactionsStore {
     advanceTransaction(transaction.state, 'broadcast');
     const rows = await tx.query(
       `UPDATE chain_transactions SET state = 'broadcast', block_number = NULL, block_hash = NULL, gas_used = NULL, gas_price = NULL,
-         mined_at = NULL, next_run_at = now()
+         data_fee = NULL, mined_at = NULL, next_run_at = now()
        WHERE id = $1 AND state = $2 AND block_hash = $3 RETURNING 1`,
       [transaction.id, transaction.state, transaction.block ? bytesOf(transaction.block.hash) : null],
     );
@@ -183,7 +183,7 @@ export class TransactionsStore {
     advanceTransaction(transaction.state, state);
     const [row] = await tx.query<{ cost: string; providers: Record<string, number> }>(
       `UPDATE chain_transactions SET state = $3, final_at = now() WHERE id = $1 AND state = $2
-       RETURNING coalesce(gas_used * gas_price, 0)::text AS cost, providers`,
+       RETURNING coalesce(gas_used * gas_price + data_fee, 0)::text AS cost, providers`,
       [transaction.id, transaction.state, state],
     );
     if (!row) return undefined;

@@ -4,6 +4,7 @@ import type { Logger, Metrics } from '@platform/telemetry';
 import rateLimit from '@fastify/rate-limit';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, type RouteOptions } from 'fastify';
 import { authenticate, type KeyCheck } from './caller.js';
+import type { z } from 'zod';
 import { JSON_TYPE, MEBIBYTE, type Operation, type OperationTable } from './operation.js';
 import { parse } from './parse.js';
 import { renderProblem, WrongMethod } from './problems.js';
@@ -56,7 +57,7 @@ export async function openDoor(options: DoorOptions): Promise<FastifyInstance> {
   });
   server.addHook('preValidation', async (request) => {
     const operation = options.operations.find(request.method, request.routeOptions.url);
-    if (operation) await readInput(operation, request);
+    if (operation) readInput(operation, request);
   });
   server.addHook('onResponse', async (request, reply) => {
     const route = request.routeOptions.url ?? 'unmatched';
@@ -84,6 +85,9 @@ export interface HotRoute {
   /** Body, query and params have been read by the operation's schemas. */
   readonly answer: (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
 }
+
+/** The body of a request to an operation with this schema, which the door has read by it. */
+export const bodyOf = <T extends z.ZodType>(_schema: T, request: FastifyRequest): z.output<T> => request.body as z.output<T>;
 
 /** Writes a problem out; our own failures are logged with their cause. */
 export function sendProblem(
@@ -125,9 +129,9 @@ function describeRoute({ operations, pages }: DoorOptions, route: RouteOptions):
   }
 }
 
-async function readInput(operation: Operation, request: FastifyRequest): Promise<void> {
-  if (operation.params) request.params = await parse(operation.params, request.params, 'path');
-  if (operation.query) request.query = await parse(operation.query, request.query, 'query');
+function readInput(operation: Operation, request: FastifyRequest): void {
+  if (operation.params) request.params = parse(operation.params, request.params, 'path');
+  if (operation.query) request.query = parse(operation.query, request.query, 'query');
   else if (Object.keys(Object(request.query)).length > 0 && operation.access !== 'public') {
     throw new Fault('invalid_request', 'This takes no query: leave out what follows the question mark.', { reason: 'invalid_query' });
   }
@@ -140,7 +144,7 @@ async function readInput(operation: Operation, request: FastifyRequest): Promise
       details: { expected },
     });
   }
-  request.body = await parse(operation.body, request.body, 'body');
+  request.body = parse(operation.body, request.body, 'body');
 }
 
 const requestIdOf = (header: string | string[] | undefined): string | undefined =>

@@ -1,0 +1,102 @@
+import { IdSource } from '@core/ids';
+import { TokenRegistry } from '@core/settlement';
+import { Clock } from '@core/time';
+import {
+  CreateAccount,
+  CreateKey,
+  ListAccounts,
+  ListKeys,
+  ReadAccount,
+  ReadProvider,
+  RevokeKey,
+  UpdateProvider,
+} from '@features/accounts';
+import { LedgerReader } from '@features/ledger';
+import { CreateMeter, ListEvents, ListMeters, MeterReader, UsageReader } from '@features/metering';
+import { CreatePrice, PriceBook } from '@features/pricing';
+import { type DynamicModule, type InjectionToken, Module, type Provider, type Type } from '@nestjs/common';
+import { APP_FILTER, APP_INTERCEPTOR } from '@nestjs/core';
+import { Database, Writer } from '@platform/database';
+import { IdempotencyInterceptor, IdempotentRequests, openApiOf, ProblemFilter } from '@platform/http';
+import { Outbox } from '@platform/queues';
+import { Metrics } from '@platform/telemetry';
+import type { ChainRim } from './chain.js';
+import { AccountsController } from './controllers/accounts.controller.js';
+import { KeysController } from './controllers/keys.controller.js';
+import { LedgerController } from './controllers/ledger.controller.js';
+import { MeteringController } from './controllers/metering.controller.js';
+import { API_DOCUMENT, OperationsController } from './controllers/operations.controller.js';
+import { PricingController } from './controllers/pricing.controller.js';
+import { ProviderController } from './controllers/provider.controller.js';
+import { operations } from './operations.js';
+import { Readiness } from './readiness.js';
+import type { Rim } from './rim.js';
+
+/** A class made of what is injected for `inject`, in the order of its constructor. */
+const built = <T>(type: Type<T>, ...inject: InjectionToken[]): Provider => ({
+  provide: type,
+  useFactory: (...parts: unknown[]): T => Reflect.construct(type, parts),
+  inject,
+});
+
+/** The controllers and what they call. The rim is opened before and given in: tests give another one. */
+@Module({})
+export class AppModule {
+  static on(rim: Rim, chain: ChainRim): DynamicModule {
+    const ports: Provider[] = [
+      { provide: Database, useValue: rim.database },
+      { provide: Writer, useValue: rim.writer },
+      { provide: Clock, useValue: rim.clock },
+      { provide: IdSource, useValue: rim.ids },
+      { provide: Metrics, useValue: rim.metrics },
+      { provide: TokenRegistry, useValue: chain.tokens },
+      { provide: Outbox, useValue: new Outbox() },
+      { provide: Readiness, useValue: new Readiness(rim.database, rim.writer, chain.reader, rim.clock, rim.config) },
+      { provide: API_DOCUMENT, useValue: documentOf(rim.config.PUBLIC_URL) },
+    ];
+    const commands: Provider[] = [
+      { provide: CreateKey, useValue: new CreateKey(rim.database, rim.ids, rim.clock, rim.config.KEY_PEPPER) },
+      built(RevokeKey, Database, Clock),
+      built(ListKeys, Database),
+      built(ReadProvider, Database),
+      built(UpdateProvider, Database),
+      built(CreateAccount, Database, IdSource, Clock),
+      built(ListAccounts, Database),
+      built(ReadAccount, Database),
+      built(LedgerReader),
+      built(CreateMeter, Database, IdSource),
+      built(ListMeters, Database),
+      built(ListEvents, Database),
+      built(MeterReader),
+      built(UsageReader),
+      built(CreatePrice, Database, Outbox, Clock, IdSource),
+      built(PriceBook),
+    ];
+    const door: Provider[] = [
+      built(IdempotentRequests, Database, Clock),
+      { provide: APP_FILTER, useValue: new ProblemFilter({ logger: rim.logger, operations }) },
+      { provide: APP_INTERCEPTOR, useClass: IdempotencyInterceptor },
+    ];
+    return {
+      module: AppModule,
+      controllers: [
+        AccountsController,
+        KeysController,
+        LedgerController,
+        MeteringController,
+        OperationsController,
+        PricingController,
+        ProviderController,
+      ],
+      providers: [...ports, ...commands, ...door],
+    };
+  }
+}
+
+export const documentOf = (url: string) =>
+  openApiOf(operations.operations, {
+    title: 'Farebox',
+    version: '1',
+    description: 'Usage-metered billing for providers whose customers are agents: metering, x402 quotes, settlement in USDC, statements.',
+    url,
+  });

@@ -1,0 +1,86 @@
+import { AuthenticateKey } from '@features/accounts';
+import { IngestUsage } from '@features/metering';
+import { openPayments } from '@features/payments';
+import { PriceBookCache } from '@features/pricing';
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
+import type { Config } from '@platform/config';
+import { addHotRoutes, type DoorOptions, openDoor } from '@platform/http';
+import { Outbox } from '@platform/queues';
+import { NestLogger } from '@platform/telemetry';
+import { AppModule, documentOf } from './app.module.js';
+import { openChain } from './chain.js';
+import { ProviderKeyCheck } from './key-check.js';
+import { operations } from './operations.js';
+import { Readiness } from './readiness.js';
+import { closeRim, openRim, type Rim } from './rim.js';
+import { eventRoutes } from './routes/events.route.js';
+import { facilitatorRoutes } from './routes/facilitator.routes.js';
+import { gateRoutes } from './routes/gate.routes.js';
+import { paymentRoutes } from './routes/payments.route.js';
+
+/** A running api. */
+export interface Api {
+  readonly app: NestFastifyApplication;
+  readonly rim: Rim;
+  /** Starts to listen; port 0 takes a free one. @returns the URL it listens at */
+  listen(port: number, host: string): Promise<string>;
+  /** Takes no new requests, ends the running ones, closes what was opened. */
+  close(): Promise<void>;
+}
+
+/** Puts the api together. `replaced` lets a test hold the clock or read the log. */
+export async function createApp(config: Config, replaced: Partial<Rim> = {}): Promise<Api> {
+  const rim = openRim(config, replaced);
+  const { database, writer, clock, ids, logger, metrics } = rim;
+  const chain = await openChain(rim);
+  const payments = openPayments({
+    writer,
+    book: new PriceBookCache(database, clock),
+    chain: chain.reader,
+    verifier: chain.verifier,
+    clock,
+    ids,
+    assets: chain.assets,
+    settings: {
+      publicUrl: config.PUBLIC_URL,
+      quoteSecret: config.QUOTE_SECRET,
+      quoteSeconds: config.QUOTE_SECONDS,
+      releaseWaitMs: config.RELEASE_WAIT_MS,
+      staleSeconds: config.CHAIN_STALE_SECONDS,
+      exposureCap: config.EXPOSURE_CAP === undefined ? undefined : BigInt(config.EXPOSURE_CAP),
+    },
+  });
+  const keys = new ProviderKeyCheck(new AuthenticateKey(database, clock, config.KEY_PEPPER));
+  const options: DoorOptions = { operations, keys, ids, logger, metrics, pages: ['/docs', '/docs-json', '/docs-yaml'] };
+  const server = await openDoor(options);
+  const app = await NestFactory.create<NestFastifyApplication>(AppModule.on(rim, chain), new FastifyAdapter(server), {
+    logger: new NestLogger(logger),
+    bodyParser: false,
+    abortOnError: false,
+  });
+  await addHotRoutes(server, options, [
+    ...eventRoutes(new IngestUsage(writer, new Outbox()), clock, metrics),
+    ...gateRoutes(payments, metrics),
+    ...paymentRoutes(payments),
+    ...facilitatorRoutes(payments),
+  ]);
+  SwaggerModule.setup('docs', app, documentOf(config.PUBLIC_URL) as OpenAPIObject & Record<string, unknown>);
+  await app.init();
+  return {
+    app,
+    rim,
+    listen: async (port, host) => {
+      await app.listen(port, host);
+      return app.getUrl();
+    },
+    close: async () => {
+      await app.close();
+      chain.close();
+      await payments.close();
+      await app.get(Readiness).close();
+      await closeRim(rim);
+    },
+  };
+}

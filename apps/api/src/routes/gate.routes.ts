@@ -1,0 +1,124 @@
+import type { Payments } from '@features/payments';
+import type { CaptureDecision, CaptureRequest, CheckDecision, CheckRequest, VoidDecision, VoidRequest } from '@farebox/paywall';
+import { bodyOf, callerOf, type HotRoute, MEBIBYTE, type Operation } from '@platform/http';
+import type { Metrics } from '@platform/telemetry';
+import { z } from 'zod';
+import { idText, needs } from '../fields.js';
+import { paymentView } from './payments.route.js';
+
+const wireReply = z.strictObject({
+  status: z.int().min(100, 'must be an HTTP status').max(599, 'must be an HTTP status'),
+  headers: z.record(z.string(), z.string()),
+  body: z.base64('must be base64').describe('base64 of the bytes.'),
+});
+
+const checkBody = z.strictObject({
+  method: z.string().describe('HTTP method of the priced request, upper case.'),
+  url: z.string().describe('Absolute URL of the priced request as the agent sees it.'),
+  bodyDigest: z.string().optional().describe('Lower-case hex SHA-256 of the request’s body.'),
+  meter: z.string().describe('Name of the meter the request is sold by.'),
+  quantity: z.string('must be a decimal in a string').optional().describe('Units it will use, a plain decimal; "1" when absent.'),
+  description: z.string().max(200, 'must have at most 200 characters').optional(),
+  mimeType: z.string().max(100, 'must have at most 100 characters').optional(),
+  paymentSignature: z.string().optional().describe('The agent’s PAYMENT-SIGNATURE header, as received.'),
+  xPayment: z.string().optional().describe('The agent’s X-PAYMENT header, as received.'),
+});
+
+const captureBody = z.strictObject({
+  payment: idText('pay'),
+  quantity: z.string('must be a decimal in a string').optional().describe('What was measured; absent: what was checked.'),
+  reply: wireReply.describe('The handler’s answer, kept for the same payment presented again.'),
+});
+
+const voidBody = z.strictObject({
+  payment: idText('pay'),
+  reason: z.string().max(200, 'must have at most 200 characters').optional(),
+});
+
+// What the published package sends has to fit what is read here.
+const fits = (check: CheckRequest, capture: CaptureRequest, letGo: VoidRequest) => {
+  const read: [z.input<typeof checkBody>, z.input<typeof captureBody>, z.input<typeof voidBody>] = [check, { ...capture, reply: { ...capture.reply, headers: { ...capture.reply.headers } } }, letGo];
+  return read;
+};
+void fits;
+
+const check: Operation = {
+  method: 'POST',
+  path: '/v1/gate/check',
+  summary: 'May this request go ahead?',
+  description: 'Answers serve (do it, then capture or void), or what to answer the agent with: a challenge, a stored answer, a refusal.',
+  area: 'gate',
+  access: needs('gate'),
+  body: checkBody,
+  answers: {
+    200: {
+      description: 'The decision.',
+      schema: z.union([
+        z.object({ decision: z.literal('serve'), payment: paymentView, captureWithinSeconds: z.int() }),
+        z.object({ decision: z.enum(['pay', 'replay', 'refuse']), reply: wireReply }),
+      ]),
+    },
+  },
+};
+
+const capture: Operation = {
+  method: 'POST',
+  path: '/v1/gate/capture',
+  summary: 'The request was served: charge it',
+  description: 'Repeating it gives the same answer. Answers when the response may leave, as the price’s release level says.',
+  area: 'gate',
+  access: needs('gate'),
+  body: captureBody,
+  // The handler's answer travels in it.
+  bodyLimit: 4 * MEBIBYTE,
+  answers: {
+    200: {
+      description: 'The decision.',
+      schema: z.union([
+        z.object({ decision: z.literal('release'), payment: paymentView, headers: z.record(z.string(), z.string()) }),
+        z.object({ decision: z.literal('withhold'), payment: paymentView, reply: wireReply }),
+      ]),
+    },
+  },
+};
+
+const letGo: Operation = {
+  method: 'POST',
+  path: '/v1/gate/void',
+  summary: 'The request was not served: charge nothing',
+  description: 'Repeating it gives the same answer.',
+  area: 'gate',
+  access: needs('gate'),
+  body: voidBody,
+  answers: { 200: { description: 'The payment, voided.', schema: z.object({ payment: paymentView }) } },
+};
+
+export const gateOperations = [check, capture, letGo];
+
+export const gateRoutes = (payments: Pick<Payments, 'check' | 'capture' | 'void'>, metrics: Metrics): HotRoute[] => [
+  {
+    operation: check,
+    answer: async (request): Promise<CheckDecision> => {
+      const decision = await payments.check.run({ provider: callerOf(request).provider, request: bodyOf(checkBody, request) });
+      metrics.gateDecision(decision.decision);
+      if (decision.decision === 'serve') metrics.claim('claimed');
+      return decision;
+    },
+  },
+  {
+    operation: capture,
+    answer: async (request): Promise<CaptureDecision> => {
+      const decision = await payments.capture.run({ provider: callerOf(request).provider, request: bodyOf(captureBody, request) });
+      metrics.gateDecision(decision.decision);
+      return decision;
+    },
+  },
+  {
+    operation: letGo,
+    answer: async (request): Promise<VoidDecision> => {
+      const decision = await payments.void.run({ provider: callerOf(request).provider, request: bodyOf(voidBody, request) });
+      metrics.gateDecision('void');
+      return decision;
+    },
+  },
+];

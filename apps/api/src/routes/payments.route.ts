@@ -1,0 +1,50 @@
+import { Fault } from '@core/faults';
+import type { Payments } from '@features/payments';
+import type { PaymentView } from '@farebox/paywall';
+import type { HotRoute, Operation } from '@platform/http';
+import { z } from 'zod';
+import { shown } from '../fields.js';
+
+export const paymentView = z.object({
+  id: z.string(),
+  status: z.enum(['reserved', 'served', 'submitted', 'confirmed', 'final', 'voided', 'failed']),
+  account: z.string(),
+  payer: z.string(),
+  network: z.string().describe('CAIP-2.'),
+  asset: z.string().describe('Token address.'),
+  amount: shown.atomic.describe('Signed for, atomic units.'),
+  charged: shown.atomic.optional(),
+  transaction: z.string().optional().describe('Hash of the transfer.'),
+  meter: z.string().optional(),
+  quantity: shown.decimal.optional(),
+  priceVersion: z.string().optional(),
+  statusUrl: z.string(),
+});
+
+const read: Operation = {
+  method: 'GET',
+  path: '/v1/payments/:id',
+  summary: 'Where a payment stands',
+  description: 'For whoever knows its id: the agent that paid, and the provider.',
+  area: 'gate',
+  access: 'public',
+  perMinute: 1200,
+  params: z.strictObject({ id: z.string() }),
+  answers: { 200: { description: 'The payment.', schema: paymentView } },
+};
+
+export const paymentOperations = [read];
+
+const idOf = z.object({ id: z.string() });
+
+export const paymentRoutes = (payments: Pick<Payments, 'read'>): HotRoute[] => [
+  {
+    operation: read,
+    answer: async (request, reply): Promise<PaymentView> => {
+      const payment = await payments.read.run(idOf.parse(request.params).id);
+      if (!payment) throw new Fault('not_found', 'There is no payment with this id. Check that it is whole: pay_ and 32 characters.', { reason: 'unknown_payment' });
+      void reply.header('cache-control', 'no-store');
+      return payment;
+    },
+  },
+];

@@ -1,0 +1,93 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { formatInstant, instant, monthOf } from '@core/time';
+import { z } from 'zod';
+import { DEMO_METERS } from './demo-meters.js';
+
+// What the demo left in the books, read back through the api as its owner would.
+
+const payment = z.object({
+  id: z.string(),
+  status: z.string(),
+  account: z.string(),
+  transaction: z.string().optional(),
+});
+export type PaymentState = z.output<typeof payment>;
+
+const usage = z.object({ meter: z.string(), unit: z.string(), total: z.string() });
+export type Metered = z.output<typeof usage>;
+
+const balances = z.object({
+  data: z.array(
+    z.object({
+      code: z.string(),
+      name: z.string(),
+      asset: z.string(),
+      balance: z.string(),
+    }),
+  ),
+});
+export type Balance = z.output<typeof balances>['data'][number];
+
+const SETTLED_WITHIN_MS = 60_000;
+const ASK_EVERY_MS = 250;
+/** A payment goes no further from here. */
+const ENDS = ['final', 'failed', 'voided'];
+
+export class Books {
+  constructor(
+    private readonly apiUrl: string,
+    private readonly key: string,
+  ) {}
+
+  /** Waits until the payments are final. The last states seen, when that takes too long. */
+  async settled(paymentIds: readonly string[]): Promise<PaymentState[]> {
+    const end = Date.now() + SETTLED_WITHIN_MS;
+    for (;;) {
+      const states = await Promise.all(
+        paymentIds.map(async (id) => payment.parse(JSON.parse(await this.#get(`/v1/payments/${id}`)))),
+      );
+      if (states.every(({ status }) => ENDS.includes(status)) || Date.now() > end) return states;
+      await pause(ASK_EVERY_MS);
+    }
+  }
+
+  /** What an account used this month, of every meter of the demo. */
+  async metered(account: string): Promise<Metered[]> {
+    const { start, end } = monthOf(instant(Date.now()));
+    const range = `from=${formatInstant(start)}&to=${formatInstant(end)}`;
+    return Promise.all(
+      DEMO_METERS.map(async ({ name }) =>
+        usage.parse(JSON.parse(await this.#get(`/v1/usage?account=${account}&meter=${name}&${range}`))),
+      ),
+    );
+  }
+
+  async balances(): Promise<Balance[]> {
+    return balances.parse(JSON.parse(await this.#get('/v1/ledger/balances'))).data;
+  }
+
+  /** Writes this month's statement of the account, and returns the paths. */
+  async writeStatement(account: string, folder: string): Promise<string[]> {
+    mkdirSync(folder, { recursive: true });
+    const period = formatInstant(monthOf(instant(Date.now())).start).slice(0, 'yyyy-mm'.length);
+    return Promise.all(
+      ['json', 'csv'].map(async (form) => {
+        const file = join(folder, `${account}-${period}.${form}`);
+        writeFileSync(file, await this.#get(`/v1/statements/${account}/${period}.${form}`));
+        return file;
+      }),
+    );
+  }
+
+  async #get(path: string): Promise<string> {
+    const answer = await fetch(`${this.apiUrl}${path}`, {
+      headers: { authorization: `Bearer ${this.key}` },
+      signal: AbortSignal.timeout(15_000),
+    });
+    const body = await answer.text();
+    if (!answer.ok) throw new Error(`GET ${path} was answered with ${answer.status}: ${body.slice(0, 500)}`);
+    return body;
+  }
+}

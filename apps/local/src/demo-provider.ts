@@ -1,0 +1,134 @@
+import { once } from 'node:events';
+import express, { type NextFunction, type Request, type Response } from 'express';
+import { Metering } from '@farebox/metering';
+import { paywall } from '@farebox/paywall/express';
+import { workFor } from './compute-work.js';
+import { METERS } from './demo-meters.js';
+import { FileShelf } from './file-shelf.js';
+
+// What a provider writes: an ordinary Express app, a price on three of its routes, and measured usage on the side. The
+// priced meters are charged by what the gate captures; the two measured ones have no price, so nothing is charged twice.
+
+/** A stored file is kept, and was paid for, this long. */
+const KEEP_SECONDS = 3600;
+const LOOK_FOR_OLD_FILES_MS = 60_000;
+const LARGEST_FILE_BYTES = 512 * 1024;
+const LEAST_SECONDS = 0.1;
+const MOST_SECONDS = 10;
+
+export interface DemoProvider {
+  readonly name: string;
+  readonly url: string;
+  stop(): Promise<void>;
+}
+
+export async function startDemoProvider(settings: {
+  port: number;
+  apiUrl: string;
+  key: string;
+  files: string;
+}): Promise<DemoProvider> {
+  const { port, apiUrl, key } = settings;
+  const url = `http://127.0.0.1:${port}`;
+  const metering = new Metering({ url: apiUrl, key, source: '/demo-provider' });
+  const price = paywall({ gateUrl: apiUrl, key, publicUrl: url });
+  const shelf = new FileShelf(settings.files, KEEP_SECONDS);
+
+  const app = express();
+  app.disable('x-powered-by');
+  app.get('/', (_request, response) => {
+    response.json({
+      sells: [
+        { request: 'GET /hello', meter: METERS.calls },
+        { request: 'POST /compute {"seconds": 1}', meter: METERS.compute, most: MOST_SECONDS },
+        {
+          request: 'POST /files',
+          meter: METERS.storage,
+          body: 'application/octet-stream',
+          largest: LARGEST_FILE_BYTES,
+        },
+      ],
+    });
+  });
+
+  app.get('/hello', price({ meter: METERS.calls, description: 'One greeting' }), (_request, response) => {
+    response.json({ hello: 'agent' });
+  });
+
+  app.post(
+    '/compute',
+    express.json({ limit: '1kb', verify: keepRawBody }),
+    refuseOtherSeconds,
+    price({ meter: METERS.compute, quantity: (request) => secondsOf(request).toString(), description: 'Compute time' }),
+    async (request: Request, response: Response) => {
+      const work = (): Promise<number> => workFor(secondsOf(request));
+      const rounds = await metering.span(METERS.cpu, accountOf(request), work);
+      response.json({ seconds: secondsOf(request), rounds });
+    },
+  );
+
+  app.post(
+    '/files',
+    express.raw({ type: '*/*', limit: LARGEST_FILE_BYTES }),
+    refuseNoFile,
+    price({
+      meter: METERS.storage,
+      quantity: (request) => (bytesOf(request).length * KEEP_SECONDS).toString(),
+      description: 'Storage for one hour',
+    }),
+    async (request: Request, response: Response) => {
+      const bytes = bytesOf(request);
+      const account = accountOf(request);
+      const name = shelf.keep(account, bytes);
+      await metering.level({ meter: METERS.disk, account, resource: name, level: String(bytes.length) });
+      response.status(201).json({ file: name, bytes: bytes.length, keptSeconds: KEEP_SECONDS });
+    },
+  );
+
+  const clear = async (): Promise<void> => {
+    for (const { account, name } of shelf.removeOld(Date.now())) {
+      await metering.level({ meter: METERS.disk, account, resource: name, level: '0' });
+    }
+  };
+  await clear();
+  const timer = setInterval(() => void clear(), LOOK_FOR_OLD_FILES_MS);
+
+  const server = app.listen(port, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    name: 'The demo provider',
+    url,
+    stop: async () => {
+      clearInterval(timer);
+      server.close();
+      server.closeAllConnections();
+      await metering.close({ deadlineMs: 3_000 });
+    },
+  };
+}
+
+/** The bytes as they came, so that the payment can be bound to them. */
+function keepRawBody(request: object, _response: unknown, bytes: Buffer): void {
+  Object.assign(request, { rawBody: bytes });
+}
+
+/** What cannot be served is refused before a price is asked for. */
+function refuseOtherSeconds(request: Request, response: Response, next: NextFunction): void {
+  const seconds = secondsOf(request);
+  if (seconds >= LEAST_SECONDS && seconds <= MOST_SECONDS) return next();
+  response.status(400).json({ error: `"seconds" has to be a number from ${LEAST_SECONDS} to ${MOST_SECONDS}.` });
+}
+
+function refuseNoFile(request: Request, response: Response, next: NextFunction): void {
+  if (bytesOf(request).length > 0) return next();
+  response.status(400).json({ error: 'Send the file as the body of the request.' });
+}
+
+function secondsOf(request: { body?: unknown }): number {
+  const { body } = request;
+  const given: unknown = typeof body === 'object' && body !== null && 'seconds' in body ? body.seconds : 1;
+  return typeof given === 'number' ? given : Number.NaN;
+}
+
+const bytesOf = (request: { body?: unknown }): Buffer =>
+  Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);

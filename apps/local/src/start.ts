@@ -1,0 +1,82 @@
+import { relative } from 'node:path';
+import type { StartOptions } from './arguments.js';
+import { Books } from './books.js';
+import type { DataFolder } from './data-folder.js';
+import { buyEverything, type Purchase } from './demo-agent.js';
+import { startDemoProvider } from './demo-provider.js';
+import { choosePorts } from './ports.js';
+import { fundingLine, printBooks, printWhereToGo, purchaseLine } from './printout.js';
+import { elapsedSeconds, report } from './progress.js';
+import type { Running } from './running.js';
+import { readSecrets } from './secrets.js';
+import { fundAgent, seed } from './seed.js';
+import { startServers } from './servers.js';
+import { startServices } from './services.js';
+import { localWallets, type Wallet } from './wallets.js';
+
+/** Brings everything up in its order, lets the agent buy, and says what came of it and where everything is. */
+export async function start(options: StartOptions, data: DataFolder, running: Running): Promise<void> {
+  if (options.fresh) {
+    data.empty();
+    report(`Emptied ${data.path}`);
+  }
+  const { ports, passedOver } = await choosePorts(options.port);
+  if (passedOver.length > 0) report(`Taken and passed over: port ${passedOver.join(', ')}`);
+  const wallets = localWallets();
+  const secrets = readSecrets(data.secrets);
+
+  const servers = await startServers(data, ports, running);
+  if (secrets.keys !== undefined && !servers.chain.restored) {
+    throw new Error(
+      `The database remembers payments on a chain that is gone from ${data.chain}. Start with --fresh to begin anew.`,
+    );
+  }
+  const keys = await seed(servers, data.secrets, secrets, wallets);
+  report('Demo provider, its keys, meters and prices');
+
+  const services = await startServices({ servers, ports, secrets, wallets, data }, running);
+  report(`api ${services.apiUrl} and worker ${services.workerUrl}`);
+
+  const { apiUrl } = services;
+  const provider = await running.add(
+    await startDemoProvider({ port: ports.demo, apiUrl, key: keys.service, files: data.files }),
+  );
+  report(`Demo provider ${provider.url}`);
+
+  if (options.demo) {
+    report(fundingLine(wallets.agent.address, await fundAgent(servers.usdc, wallets)));
+    await demonstrate(provider.url, wallets.agent, new Books(apiUrl, keys.owner), data);
+  }
+  printWhereToGo(services, {
+    demoUrl: provider.url,
+    chainUrl: servers.chain.url,
+    keys,
+    wallets,
+    secretsFile: data.secrets,
+    logs: data.logs,
+  });
+}
+
+async function demonstrate(providerUrl: string, agent: Wallet, books: Books, data: DataFolder): Promise<void> {
+  const purchases: Purchase[] = [];
+  for await (const purchase of buyEverything(providerUrl, agent)) {
+    purchases.push(purchase);
+    const first = purchases.length === 1 ? ` (first paid call ${elapsedSeconds().toFixed(1)} s after the start)` : '';
+    report(`${purchaseLine(purchase)}${first}`);
+  }
+  const states = await books.settled(purchases.map(({ payment }) => payment));
+  report(`Settlement: ${states.map(({ status }) => status).join(', ')}`);
+
+  const account = states[0]?.account;
+  if (account === undefined) throw new Error('The demo agent bought nothing.');
+  printBooks({
+    payments: purchases.flatMap((purchase, place) => {
+      const state = states[place];
+      return state === undefined ? [] : [{ purchase, state }];
+    }),
+    account,
+    metered: await books.metered(account),
+    balances: await books.balances(),
+    statements: (await books.writeStatement(account, data.statements)).map((file) => relative(process.cwd(), file)),
+  });
+}

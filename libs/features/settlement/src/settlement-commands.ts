@@ -1,0 +1,33 @@
+import type { IdSource } from '@core/ids';
+import type { CrashPoint, SettlementRail } from '@core/settlement';
+import type { Ledger } from '@features/ledger';
+import type { Writer } from '@platform/database';
+import { ConfirmSettlement } from './confirm-settlement.js';
+import { HandOver } from './hand-over.js';
+import { PaymentsStore } from './payments.store.js';
+import { ResolvePayments } from './resolve-payments.js';
+import type { SettlementTerms } from './settlement-terms.js';
+import { SignersStore } from './signers.store.js';
+import { SubmitSettlement } from './submit-settlement.js';
+import { TransactionsStore } from './transactions.store.js';
+
+/** The commands that write to one chain, built over the same stores. */
+export function settlementCommands(parts: {
+  db: Writer;
+  rail: SettlementRail;
+  ledger: Ledger;
+  ids: IdSource;
+  crash: CrashPoint;
+  terms: SettlementTerms;
+}): { submit: SubmitSettlement; confirm: ConfirmSettlement } {
+  const { db, rail, ledger, ids, crash, terms } = parts;
+  const payments = new PaymentsStore(db);
+  const transactions = new TransactionsStore(db);
+  const signers = new SignersStore(db);
+  const resolve = new ResolvePayments(db, payments, rail, ledger);
+  const handOver = new HandOver(db, payments, transactions, signers, rail, crash);
+  return {
+    submit: new SubmitSettlement(db, payments, transactions, signers, resolve, handOver, rail, ids, crash, terms),
+    confirm: new ConfirmSettlement(db, payments, transactions, signers, handOver, rail, ledger, crash, terms),
+  };
+}
