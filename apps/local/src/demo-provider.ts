@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import express, { type NextFunction, type Request, type Response } from 'express';
+import express, { type Express, type NextFunction, type Request, type Response } from 'express';
 import { Metering } from '@farebox/metering';
 import { paywall } from '@farebox/paywall/express';
 import { workFor } from './compute-work.js';
@@ -15,6 +15,8 @@ const LOOK_FOR_OLD_FILES_MS = 60_000;
 const LARGEST_FILE_BYTES = 512 * 1024;
 const LEAST_SECONDS = 0.1;
 const MOST_SECONDS = 10;
+
+type Price = ReturnType<typeof paywall>;
 
 export interface DemoProvider {
   readonly name: string;
@@ -36,42 +38,62 @@ export async function startDemoProvider(settings: {
 
   const app = express();
   app.disable('x-powered-by');
-  app.get('/', (_request, response) => {
-    response.json({
-      sells: [
-        { request: 'GET /hello', meter: METERS.calls },
-        { request: 'POST /compute {"seconds": 1}', meter: METERS.compute, most: MOST_SECONDS },
-        {
-          request: 'POST /files',
-          meter: METERS.storage,
-          body: 'application/octet-stream',
-          largest: LARGEST_FILE_BYTES,
-        },
-      ],
-    });
-  });
-
+  app.get('/', showOffers);
   app.get('/hello', price({ meter: METERS.calls, description: 'One greeting' }), (_request, response) => {
     response.json({ hello: 'agent' });
   });
+  sellCompute(app, price, metering);
+  sellStorage(app, price, metering, shelf);
 
+  const server = app.listen(port, '127.0.0.1');
+  await once(server, 'listening');
+  const stopClearing = clearRegularly(shelf, metering);
+  return {
+    name: 'The demo provider',
+    url,
+    stop: async () => {
+      stopClearing();
+      server.close();
+      server.closeAllConnections();
+      await metering.close({ deadlineMs: 3_000 });
+    },
+  };
+}
+
+function showOffers(_request: Request, response: Response): void {
+  response.json({
+    sells: [
+      { request: 'GET /hello', meter: METERS.calls },
+      { request: 'POST /compute {"seconds": 1}', meter: METERS.compute, most: MOST_SECONDS },
+      { request: 'POST /files', meter: METERS.storage, keptSeconds: KEEP_SECONDS, largest: LARGEST_FILE_BYTES },
+    ],
+  });
+}
+
+function sellCompute(app: Express, price: Price, metering: Metering): void {
   app.post(
     '/compute',
     express.json({ limit: '1kb', verify: keepRawBody }),
     refuseOtherSeconds,
-    price({ meter: METERS.compute, quantity: (request) => secondsOf(request).toString(), description: 'Compute time' }),
+    price<Request>({
+      meter: METERS.compute,
+      quantity: (request) => secondsOf(request).toString(),
+      description: 'Compute time',
+    }),
     async (request: Request, response: Response) => {
       const work = (): Promise<number> => workFor(secondsOf(request));
       const rounds = await metering.span(METERS.cpu, accountOf(request), work);
       response.json({ seconds: secondsOf(request), rounds });
     },
   );
+}
 
+function sellStorage(app: Express, price: Price, metering: Metering, shelf: FileShelf): void {
   app.post(
     '/files',
     express.raw({ type: '*/*', limit: LARGEST_FILE_BYTES }),
     refuseNoFile,
-    price({
+    price<Request>({
       meter: METERS.storage,
       quantity: (request) => (bytesOf(request).length * KEEP_SECONDS).toString(),
       description: 'Storage for one hour',
@@ -84,27 +106,19 @@ export async function startDemoProvider(settings: {
       response.status(201).json({ file: name, bytes: bytes.length, keptSeconds: KEEP_SECONDS });
     },
   );
+}
 
+/** Takes files off the shelf when their hour is over, now and from time to time. */
+function clearRegularly(shelf: FileShelf, metering: Metering): () => void {
   const clear = async (): Promise<void> => {
     for (const { account, name } of shelf.removeOld(Date.now())) {
       await metering.level({ meter: METERS.disk, account, resource: name, level: '0' });
     }
   };
-  await clear();
-  const timer = setInterval(() => void clear(), LOOK_FOR_OLD_FILES_MS);
-
-  const server = app.listen(port, '127.0.0.1');
-  await once(server, 'listening');
-  return {
-    name: 'The demo provider',
-    url,
-    stop: async () => {
-      clearInterval(timer);
-      server.close();
-      server.closeAllConnections();
-      await metering.close({ deadlineMs: 3_000 });
-    },
-  };
+  const clearNow = (): void => void clear().catch((error: unknown) => console.error('The demo provider:', error));
+  clearNow();
+  const timer = setInterval(clearNow, LOOK_FOR_OLD_FILES_MS);
+  return () => clearInterval(timer);
 }
 
 /** The bytes as they came, so that the payment can be bound to them. */
@@ -128,6 +142,12 @@ function secondsOf(request: { body?: unknown }): number {
   const { body } = request;
   const given: unknown = typeof body === 'object' && body !== null && 'seconds' in body ? body.seconds : 1;
   return typeof given === 'number' ? given : Number.NaN;
+}
+
+/** Whose payment this request was let in with. */
+function accountOf(request: Request): string {
+  if (request.farebox === undefined) throw new Error('This route has a price.');
+  return request.farebox.payment.account;
 }
 
 const bytesOf = (request: { body?: unknown }): Buffer =>

@@ -21,7 +21,6 @@ export {
   type AuthorizationEnd,
 } from './rail.js';
 export { ChainReader, type ChainHead, type PayerState, type PayerStateRequest } from './chain-reader.js';
-export { TokenRegistry, type RegisteredToken, type TokenStanding } from './token-registry.js';
 export { CrashPoint, type SettlementPlace } from './crash-point.js';
 export { type Fees, type Market, firstFees, replacementFees } from './fees.js';
 export { type Evidence, evidenceIn } from './evidence.js';

@@ -1,3 +1,4 @@
+import pg from 'pg';
 import type { SentEvent } from '@core/metering';
 import { type Asset, erc20Asset, formatDecimal } from '@core/money';
 import { Clock, type Instant, addMs, formatInstant, parseInstant, parsePeriod } from '@core/time';
@@ -239,16 +240,19 @@ describe('rating holds under repeats and races', () => {
     await meter('calls', 'count');
     await price('calls', '1', '2026-11-01T00:00:00Z');
     await use('calls', '2026-11-20T00:00:00Z');
-    // Usage commits after rating has read its mark: the clock is read in between.
-    let late: Promise<void> | undefined;
-    const racing = new (class extends Clock {
-      now(): Instant {
-        late ??= use('calls', '2026-11-20T00:00:01Z');
-        return clock.now();
-      }
-    })();
-    await new RateUsage(writer, database, racing, new SystemIds()).run();
-    await late;
+    // Rating has its total and waits to write the charge when further usage commits.
+    const blocker = new pg.Client({ connectionString: db.ownerUrl });
+    await blocker.connect();
+    await blocker.query('BEGIN; LOCK TABLE charges IN EXCLUSIVE MODE');
+    const running = rating.run();
+    const blocked = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%INSERT INTO charges%'";
+    while ((await writer.query(blocked)).length === 0) await new Promise((resolve) => setImmediate(resolve));
+    await use('calls', '2026-11-20T00:00:01Z');
+    await blocker.query('COMMIT');
+    await blocker.end();
+    await running;
+    expect(await charged()).toEqual([['2026-11-01T00', '1', '1000000']]);
+    expect(await dueRows()).toHaveLength(1);
     await rating.run();
     expect(await charged()).toEqual([['2026-11-01T00', '2', '2000000']]);
   });

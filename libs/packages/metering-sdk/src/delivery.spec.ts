@@ -1,7 +1,7 @@
 import { HandClock, until } from '../test/hand-clock.js';
 import { IngestStandIn, type Misbehaviour } from '../test/ingest-stand-in.js';
 import type { EventVerdict } from './contract.js';
-import type { DroppedError} from './index.js';
+import type { DroppedError } from './index.js';
 import { Metering, type MeteringError, type MeteringOptions } from './index.js';
 
 let server: IngestStandIn;

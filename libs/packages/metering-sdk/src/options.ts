@@ -31,9 +31,9 @@ export interface MeteringOptions {
   /** For the deadlines of `flush` and `close`, which somebody awaits. */
   readonly deadlineTimer?: Timer;
   /** Usage was lost: given up (`DroppedError`, with its events) or never recorded (`SpanLostError`). */
-  readonly onError?: (error: MeteringError) => void | Promise<void>;
+  readonly onError?: (error: MeteringError) => unknown;
   /** An event was not taken: its verdict is `conflict` or `rejected`. It is not sent again. */
-  readonly onVerdict?: (verdict: EventVerdict, event: UsageEvent) => void | Promise<void>;
+  readonly onVerdict?: (verdict: EventVerdict, event: UsageEvent) => unknown;
 }
 
 export interface Settings {

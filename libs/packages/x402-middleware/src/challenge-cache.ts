@@ -43,7 +43,9 @@ export class ChallengeCache {
 /** Hashed, so that long URLs do not fill the memory. */
 export async function challengeKey(request: CheckRequest): Promise<string> {
   const { method, url, bodyDigest, meter, quantity, description, mimeType } = request;
-  const text = JSON.stringify([method, url, bodyDigest, meter, quantity, description, mimeType].map((part) => part ?? 0));
+  const text = JSON.stringify(
+    [method, url, bodyDigest, meter, quantity, description, mimeType].map((part) => part ?? 0),
+  );
   const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text));
   return Buffer.from(digest).toString('base64');
 }

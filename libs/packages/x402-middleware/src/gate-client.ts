@@ -33,9 +33,11 @@ export class GateClient {
 
   async #ask<Answer>(step: Step, question: object, read: (answer: unknown) => Answer | undefined): Promise<Answer> {
     const body = JSON.stringify(question);
-    const { status, text } = await this.#post(step, body).catch(() => this.#post(step, body)).catch((cause: unknown) => {
-      throw new GateError(step, 'it gave no answer.', undefined, { cause });
-    });
+    const { status, text } = await this.#post(step, body)
+      .catch(() => this.#post(step, body))
+      .catch((cause: unknown) => {
+        throw new GateError(step, 'it gave no answer.', undefined, { cause });
+      });
     if (status < 200 || status > 299) throw new GateError(step, `it answered ${status}: ${text.slice(0, 300)}`, status);
     const answer = read(parsed(text));
     if (answer === undefined) throw new GateError(step, 'its answer is not a decision.', status);

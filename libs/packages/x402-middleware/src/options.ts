@@ -23,7 +23,7 @@ export interface PaywallOptions {
   /** Monotonic clock, milliseconds. */
   readonly elapsed?: () => number;
   /** What agents are not told: why the gate failed, what a handler threw. Absent: it is printed. */
-  readonly onError?: (error: Error) => void | Promise<void>;
+  readonly onError?: (error: Error) => unknown;
 }
 
 /** What a route sells. `Req` is the framework's request. */
@@ -50,7 +50,7 @@ export interface Settings {
   readonly maxChallenges: number;
   readonly fetch: typeof fetch;
   readonly elapsed: () => number;
-  readonly onError: (error: Error) => void | Promise<void>;
+  readonly onError: (error: Error) => unknown;
 }
 
 /** @throws InvalidOptionError naming the option. */
@@ -74,8 +74,7 @@ export function settingsOf(options: PaywallOptions): Settings {
 /** @throws InvalidOptionError for a price that no gate could take. */
 export function checkPrice(price: Pick<PriceOptions<never>, 'meter' | 'description'>): void {
   if (typeof price.meter !== 'string' || price.meter === '') throw new InvalidOptionError('meter is missing.');
-  if ((price.description ?? '').length > 200)
-    throw new InvalidOptionError('description has more than 200 characters.');
+  if ((price.description ?? '').length > 200) throw new InvalidOptionError('description has more than 200 characters.');
 }
 
 function baseUrl(name: string, text: string): string {

@@ -8,8 +8,7 @@ import { CACHE_SECONDS, takeHeader } from './reply-headers.js';
 
 /** What to do with a request: write `reply`, or run the handler, hold what it answers, and then capture or void. */
 export type Admission =
-  | { readonly kind: 'answer'; readonly reply: WireReply }
-  | { readonly kind: 'serve'; readonly payment: PaymentView };
+  { readonly kind: 'answer'; readonly reply: WireReply } | { readonly kind: 'serve'; readonly payment: PaymentView };
 
 /** What to do with the held answer: send it with these headers added, or throw it away and write `reply`. */
 export type Release =
@@ -50,14 +49,21 @@ export class Paywall {
       return { kind: 'answer', reply };
     } catch (error) {
       this.report(error);
-      return { kind: 'answer', reply: unavailable('Whether this request may be served could not be decided. Try again.') };
+      return {
+        kind: 'answer',
+        reply: unavailable('Whether this request may be served could not be decided. Try again.'),
+      };
     }
   }
 
   /** Charges for what the handler answered. Never rejects: without an answer of the gate the content is withheld. */
   async capture(payment: PaymentView, reply: WireReply, quantity: string | undefined): Promise<Release> {
     try {
-      const decision = await this.#gate.capture({ payment: payment.id, reply, ...(quantity !== undefined && { quantity }) });
+      const decision = await this.#gate.capture({
+        payment: payment.id,
+        reply,
+        ...(quantity !== undefined && { quantity }),
+      });
       if (decision.decision === 'release') return { kind: 'release', headers: decision.headers };
       return { kind: 'answer', reply: decision.reply };
     } catch (error) {

@@ -24,7 +24,8 @@ export class PricedCall {
    * @throws PaywallError for anything but a plain decimal.
    */
   measure(quantity: string): void {
-    if (!isPlainDecimal(quantity)) throw new PaywallError(`The measured quantity ${quantity} is not a plain decimal.`);
+    if (!isPlainDecimal(quantity))
+      throw new PaywallError(`The measured quantity ${String(quantity)} is not a plain decimal.`);
     this.#measured = isLess(this.quantity, quantity) ? this.quantity : quantity;
   }
 }

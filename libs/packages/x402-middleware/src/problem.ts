@@ -14,4 +14,8 @@ export const unavailable = (detail: string): WireReply =>
   problem(503, 'Payment gate unavailable', detail, { 'retry-after': '5' });
 
 export const handlerFailed = (): WireReply =>
-  problem(500, 'Internal Server Error', 'The request failed. It was not charged; the same payment may be presented again.');
+  problem(
+    500,
+    'Internal Server Error',
+    'The request failed. It was not charged; the same payment may be presented again.',
+  );

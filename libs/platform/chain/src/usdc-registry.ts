@@ -1,6 +1,7 @@
 import { erc20Asset } from '@core/money';
-import { type RegisteredToken, TokenRegistry, type TokenStanding } from '@core/settlement';
-import type { Hex } from '@core/x402';
+import type { PaymentAsset } from '@core/payments';
+import { type Hex, nameV1OfNetwork, networkOfChain } from '@core/x402';
+import { getAddress } from 'viem';
 import { JsonRpc, RpcRefusal } from './json-rpc.js';
 import { hex, readAnswer } from './rpc-shapes.js';
 import { DECIMALS, DOMAIN_SEPARATOR } from './token-calls.js';
@@ -31,64 +32,69 @@ export interface UsdcRegistrySettings {
   readonly usdcAddress?: string | undefined;
 }
 
+/** Whether the token may be paid with, and if not, why. */
+export type TokenStanding = { readonly on: true } | { readonly on: false; readonly reason: string };
+
 /** The USDC of one chain. It is on only after the chain has shown the domain and the decimals that we would sign and charge by. */
-export class UsdcRegistry extends TokenRegistry {
+export class UsdcRegistry {
   readonly #rpc: JsonRpc;
-  #standing: TokenStanding;
+  #standing: TokenStanding = { on: false, reason: 'not checked against the chain yet' };
 
   private constructor(
     rpcUrl: string,
     private readonly typedData: TypedData,
-    token: RegisteredToken,
+    readonly token: PaymentAsset,
   ) {
-    super();
     this.#rpc = new JsonRpc(rpcUrl);
-    this.#standing = { on: false, token, reason: 'not checked against the chain yet' };
   }
 
   /** @throws Error when the chain has no USDC that is known and none is named. */
-  static async create(settings: UsdcRegistrySettings): Promise<UsdcRegistry> {
-    const known = USDC[settings.chainId];
-    const named = settings.usdcAddress === undefined ? undefined : hex.parse(settings.usdcAddress);
-    const address = named ?? known?.address;
-    if (!address) throw new Error(`USDC_ADDRESS: must be set, as no USDC is known on chain ${settings.chainId}`);
-    const token: RegisteredToken = {
-      asset: erc20Asset(settings.chainId, address),
+  static async create({ rpcUrl, chainId, usdcAddress }: UsdcRegistrySettings): Promise<UsdcRegistry> {
+    const known = USDC[chainId];
+    const address = usdcAddress === undefined ? known?.address : hex.parse(usdcAddress);
+    if (!address) throw new Error(`USDC_ADDRESS: must be set, as no USDC is known on chain ${chainId}`);
+    const network = networkOfChain(chainId);
+    const networkV1 = nameV1OfNetwork(network);
+    const token: PaymentAsset = {
+      id: erc20Asset(chainId, address),
+      network,
+      ...(networkV1 === undefined ? {} : { networkV1 }),
+      domain: { chainId, address, name: known?.name ?? 'USD Coin', version: VERSION },
+      displayAddress: getAddress(address),
       symbol: 'USDC',
       decimals: DECIMAL_PLACES,
-      domain: { chainId: settings.chainId, address, name: known?.name ?? 'USD Coin', version: VERSION },
     };
-    return new UsdcRegistry(settings.rpcUrl, await TypedData.create(), token);
+    return new UsdcRegistry(rpcUrl, await TypedData.create(), token);
   }
 
-  standings(): readonly TokenStanding[] {
-    return [this.#standing];
+  get standing(): TokenStanding {
+    return this.#standing;
   }
 
-  find(chainId: number, address: string): RegisteredToken | undefined {
-    const { on, token } = this.#standing;
-    return on && token.domain.chainId === chainId && token.domain.address === address.toLowerCase() ? token : undefined;
+  /** The tokens that can be paid with now. */
+  payable(): readonly PaymentAsset[] {
+    return this.#standing.on ? [this.token] : [];
   }
 
   /**
-   * Asks the chain, at start and then every hour. A token that shows another domain or other decimals goes off.
+   * Asks the chain: at start, and then every hour. A token that shows another domain or other decimals goes off.
    * @throws Fault unavailable when the chain cannot be asked; the standing stays as it was
    */
   async check(): Promise<TokenStanding> {
-    const { token } = this.#standing;
-    const ask = (data: string) => ({ method: 'eth_call', params: [{ to: token.domain.address, data: `0x${data}` }, 'latest'] });
-    const [chainId, separator, decimals] = await this.#rpc.all([
+    const { domain, decimals } = this.token;
+    const ask = (data: string) => ({ method: 'eth_call', params: [{ to: domain.address, data: `0x${data}` }, 'latest'] });
+    const [chain, separator, places] = await this.#rpc.all([
       { method: 'eth_chainId', params: [] },
       ask(DOMAIN_SEPARATOR),
       ask(DECIMALS),
     ]);
-    const expected = `0x${Buffer.from(this.typedData.domainSeparator(token.domain)).toString('hex')}`;
-    const off = (reason: string): TokenStanding => ({ on: false, token, reason });
-    if (BigInt(readAnswer(hex, chainId)) !== BigInt(token.domain.chainId)) this.#standing = off('the node is on another chain');
-    else if (separator instanceof RpcRefusal || decimals instanceof RpcRefusal) this.#standing = off('the contract is not USDC');
+    const expected = `0x${Buffer.from(this.typedData.domainSeparator(domain)).toString('hex')}`;
+    const off = (reason: string): TokenStanding => ({ on: false, reason });
+    if (BigInt(readAnswer(hex, chain)) !== BigInt(domain.chainId)) this.#standing = off('the node is on another chain');
+    else if (separator instanceof RpcRefusal || places instanceof RpcRefusal) this.#standing = off('the contract is not USDC');
     else if (readAnswer(hex, separator) !== expected) this.#standing = off('the token signs for another domain than we know');
-    else if (BigInt(readAnswer(hex, decimals)) !== BigInt(token.decimals)) this.#standing = off('the token has other decimals');
-    else this.#standing = { on: true, token };
+    else if (BigInt(readAnswer(hex, places)) !== BigInt(decimals)) this.#standing = off('the token has other decimals');
+    else this.#standing = { on: true };
     return this.#standing;
   }
 }

@@ -53,7 +53,7 @@ const environment = z.object({
   SETTLE_BATCH: wholeNumber(1, 300).default(100),
   REPLACE_AFTER_SECONDS: wholeNumber(2, 3600).default(30),
   MAX_FEE_PER_GAS_GWEI: wholeNumber(1, 100_000).default(50),
-  RELEASE_WAIT_MS: wholeNumber(0, 120_000).default(15_000),
+  RELEASE_WAIT_MS: wholeNumber(0, 120_000).default(8_000),
   EXPOSURE_CAP: atomic.optional(),
 
   CRASH_AT: z.string().optional(),

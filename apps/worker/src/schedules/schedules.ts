@@ -1,0 +1,81 @@
+import type { RollUpBalances } from '@features/ledger';
+import type { RateUsage } from '@features/pricing';
+import type { ConfirmSettlement, SettlementReader, SubmitSettlement, SweepSettlement, VoidExpired } from '@features/settlement';
+import type { RegisterSigners } from '@features/settlement';
+import type { Writer } from '@platform/database';
+import type { OutboxRelay } from '@platform/queues';
+import type { Logger } from '@platform/telemetry';
+import { Every, type Schedule } from './every.js';
+
+/** Past so long, work is not left to the queue: Redis may be away. */
+const QUEUE_HAD_ITS_CHANCE_SECONDS = 5;
+
+export interface Scheduled {
+  readonly writer: Writer;
+  readonly relay: OutboxRelay;
+  readonly register: RegisterSigners;
+  readonly submit: SubmitSettlement;
+  readonly confirm: ConfirmSettlement;
+  readonly sweep: SweepSettlement;
+  readonly voidExpired: VoidExpired;
+  readonly rate: RateUsage;
+  readonly rollUp: RollUpBalances;
+  readonly reader: SettlementReader;
+  readonly settings: { readonly chainId: number; readonly pollMs: number };
+}
+
+/**
+ * What the worker does without being asked. The queue only makes things sooner: everything that waits is found in the database
+ * by one of these, within ten seconds, whatever became of the queue.
+ */
+export class Schedules {
+  #running: Every[] = [];
+  #stopListening: (() => Promise<void>) | undefined;
+
+  constructor(
+    private readonly parts: Scheduled,
+    private readonly logger: Logger,
+  ) {}
+
+  start(): void {
+    const { parts } = this;
+    const relay = this.#every({ name: 'relay', everyMs: 1_000, run: () => parts.relay.relay() });
+    this.#stopListening = parts.writer.listen('farebox_outbox', () => relay.now());
+    // A signer that is new needs its first nonce from the chain, which may be away at the start.
+    this.#every({ name: 'register-signers', everyMs: 5_000, run: () => parts.register.run() });
+    this.#every({ name: 'sweep', everyMs: 2_500, run: () => this.#sweep() });
+    this.#every({ name: 'confirm', everyMs: parts.settings.pollMs, run: () => this.#confirm() });
+    this.#every({ name: 'void-expired', everyMs: 5_000, run: () => parts.voidExpired.run() });
+    this.#every({ name: 'rate-usage', everyMs: 5_000, run: () => parts.rate.run() });
+    this.#every({ name: 'roll-up-balances', everyMs: 5_000, run: () => parts.rollUp.run() });
+  }
+
+  #every(schedule: Schedule): Every {
+    const every = new Every(schedule, this.logger);
+    this.#running.push(every);
+    return every;
+  }
+
+  async #confirm(): Promise<void> {
+    const { chainId } = this.parts.settings;
+    if (await this.parts.reader.hasOpen(chainId)) this.#report(await this.parts.confirm.run({ chainId }));
+  }
+
+  async #sweep(): Promise<void> {
+    for (const { chainId, queue, seconds } of await this.parts.sweep.run()) {
+      if (seconds < QUEUE_HAD_ITS_CHANCE_SECONDS) continue;
+      const command = queue === 'submit-settlement' ? this.parts.submit : this.parts.confirm;
+      this.#report(await command.run({ chainId }));
+    }
+  }
+
+  #report({ alarms }: { readonly alarms: readonly string[] }): void {
+    for (const alarm of alarms) this.logger.error({ alarm: true }, alarm);
+  }
+
+  async stop(): Promise<void> {
+    await this.#stopListening?.();
+    await Promise.all(this.#running.map((every) => every.stop()));
+    this.#running = [];
+  }
+}

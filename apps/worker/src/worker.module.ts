@@ -1,0 +1,160 @@
+import { BullModule, getQueueToken } from '@nestjs/bullmq';
+import { type DynamicModule, Module } from '@nestjs/common';
+import type { Queue } from 'bullmq';
+import { CrashPoint, SettlementRail, type SettlementPlace } from '@core/settlement';
+import { Ledger, RollUpBalances } from '@features/ledger';
+import { RateUsage } from '@features/pricing';
+import {
+  ConfirmSettlement,
+  RegisterSigners,
+  settlementCommands,
+  SettlementReader,
+  SubmitSettlement,
+  SweepSettlement,
+  VoidExpired,
+} from '@features/settlement';
+import { UsdcRail } from '@platform/chain';
+import type { Config } from '@platform/config';
+import { Database, Writer } from '@platform/database';
+import { OutboxRelay, queueConnection, QUEUES } from '@platform/queues';
+import { CrashPoints, SystemClock, SystemIds } from '@platform/system';
+import { type Logger, Metrics } from '@platform/telemetry';
+import { Health } from './health.js';
+import { Lifecycle } from './lifecycle.js';
+import { ConfirmSettlementProcessor } from './processors/confirm-settlement.processor.js';
+import { requireOneForEachQueue } from './processors/one-for-each-queue.js';
+import { RateUsageProcessor } from './processors/rate-usage.processor.js';
+import { SubmitSettlementProcessor } from './processors/submit-settlement.processor.js';
+import { Schedules } from './schedules/schedules.js';
+import { WorkerMetrics } from './worker-metrics.js';
+
+const PROCESSORS = [SubmitSettlementProcessor, ConfirmSettlementProcessor, RateUsageProcessor];
+const QUEUE_TOKENS = QUEUES.map((name) => getQueueToken(name));
+const GWEI = 1_000_000_000n;
+
+class ArmedCrashPoint extends CrashPoint {
+  constructor(private readonly points: CrashPoints) {
+    super();
+  }
+  reach(place: SettlementPlace): void {
+    this.points.reach(place);
+  }
+}
+
+/** The commands of settlement, made together: they share the stores and the rail. */
+class Settling {
+  constructor(readonly commands: ReturnType<typeof settlementCommands>) {}
+}
+
+/** What the worker is made of. Ports of core get their technology here and nowhere else. */
+@Module({})
+export class WorkerModule {
+  static forConfig(config: Config, logger: Logger): DynamicModule {
+    requireOneForEachQueue(PROCESSORS);
+    const queue = queueConnection(config);
+    return {
+      module: WorkerModule,
+      imports: [BullModule.forRoot({ ...queue }), ...QUEUES.map((name) => BullModule.registerQueue({ name }))],
+      providers: [
+        { provide: Writer, useFactory: () => new Writer(config.DATABASE_WRITER_URL, config.DATABASE_POOL) },
+        { provide: Database, useFactory: () => new Database(config.DATABASE_URL, config.DATABASE_POOL) },
+        { provide: SettlementRail, useFactory: () => railOf(config) },
+        {
+          provide: Settling,
+          inject: [Writer, SettlementRail],
+          useFactory: (db: Writer, rail: SettlementRail) =>
+            new Settling(
+              settlementCommands({
+                db,
+                rail,
+                ledger: new Ledger(),
+                ids: new SystemIds(),
+                crash: new ArmedCrashPoint(new CrashPoints(config.CRASH_AT)),
+                terms: {
+                  batch: config.SETTLE_BATCH,
+                  windowMs: config.SETTLE_WINDOW_MS,
+                  pollMs: config.CHAIN_POLL_MS,
+                  replaceAfterMs: config.REPLACE_AFTER_SECONDS * 1_000,
+                  feeCap: BigInt(config.MAX_FEE_PER_GAS_GWEI) * GWEI,
+                  owner: `worker ${process.pid}`,
+                },
+              }),
+            ),
+        },
+        { provide: SubmitSettlement, inject: [Settling], useFactory: ({ commands }: Settling) => commands.submit },
+        { provide: ConfirmSettlement, inject: [Settling], useFactory: ({ commands }: Settling) => commands.confirm },
+        {
+          provide: RateUsage,
+          inject: [Writer, Database],
+          useFactory: (writer: Writer, database: Database) => new RateUsage(writer, database, new SystemClock(), new SystemIds()),
+        },
+        { provide: SettlementReader, inject: [Writer], useFactory: (db: Writer) => new SettlementReader(db) },
+        { provide: OutboxRelay, inject: [Writer], useFactory: (db: Writer) => new OutboxRelay(db, queue) },
+        {
+          provide: SubmitSettlementProcessor,
+          inject: [SubmitSettlement],
+          useFactory: (submit: SubmitSettlement) => new SubmitSettlementProcessor(submit, logger),
+        },
+        {
+          provide: ConfirmSettlementProcessor,
+          inject: [ConfirmSettlement],
+          useFactory: (confirm: ConfirmSettlement) => new ConfirmSettlementProcessor(confirm, logger),
+        },
+        { provide: RateUsageProcessor, inject: [RateUsage], useFactory: (rate: RateUsage) => new RateUsageProcessor(rate, logger) },
+        {
+          provide: Schedules,
+          inject: [Writer, OutboxRelay, SettlementRail, SubmitSettlement, ConfirmSettlement, RateUsage, SettlementReader],
+          useFactory: (
+            writer: Writer,
+            relay: OutboxRelay,
+            rail: SettlementRail,
+            submit: SubmitSettlement,
+            confirm: ConfirmSettlement,
+            rate: RateUsage,
+            reader: SettlementReader,
+          ) =>
+            new Schedules(
+              {
+                writer,
+                relay,
+                submit,
+                confirm,
+                rate,
+                reader,
+                register: new RegisterSigners(writer, rail),
+                sweep: new SweepSettlement(writer),
+                voidExpired: new VoidExpired(writer),
+                rollUp: new RollUpBalances(writer),
+                settings: { chainId: config.CHAIN_ID, pollMs: config.CHAIN_POLL_MS },
+              },
+              logger,
+            ),
+        },
+        {
+          provide: Health,
+          inject: [SettlementReader, SettlementRail, ...QUEUE_TOKENS],
+          useFactory: (reader: SettlementReader, rail: SettlementRail, ...queues: Queue[]) => {
+            const metrics = new Metrics();
+            const gauges = new WorkerMetrics(metrics, reader, queues, config.CHAIN_ID);
+            return new Health({ reader, rail, queues, metrics, gauges, chainId: config.CHAIN_ID });
+          },
+        },
+        {
+          provide: Lifecycle,
+          inject: [Schedules, Health, OutboxRelay, Writer, Database],
+          useFactory: (schedules: Schedules, health: Health, relay: OutboxRelay, writer: Writer, database: Database) =>
+            new Lifecycle(schedules, health, relay, writer, database),
+        },
+      ],
+    };
+  }
+}
+
+const railOf = (config: Config): UsdcRail =>
+  new UsdcRail({
+    rpcUrl: config.CHAIN_RPC_URL,
+    chainId: config.CHAIN_ID,
+    multicall: config.MULTICALL_ADDRESS,
+    relayerKeys: config.RELAYER_KEYS ?? [],
+    finality: config.CHAIN_FINALITY,
+  });

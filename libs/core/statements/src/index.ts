@@ -1,0 +1,13 @@
+export { type PostingKind, postingKind } from './posting-kind.js';
+export {
+  type AdjustmentLine,
+  type ChargeLine,
+  type LineSubject,
+  type MeteredLine,
+  type PaidLine,
+  type PaymentLine,
+  type StatementLines,
+  type StatementSection,
+  type StatementTotals,
+  buildStatement,
+} from './statement.js';

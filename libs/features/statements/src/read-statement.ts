@@ -1,0 +1,184 @@
+import { Fault } from '@core/faults';
+import { type Meter, quantityUnit } from '@core/metering';
+import { type AssetId, ZERO, addDecimals } from '@core/money';
+import {
+  type AdjustmentLine,
+  type LineSubject,
+  type MeteredLine,
+  type PaidLine,
+  type PaymentLine,
+  type PostingKind,
+  type StatementSection,
+  buildStatement,
+  postingKind,
+} from '@core/statements';
+import { type Clock, type Instant, type Period } from '@core/time';
+import { MeterReader } from '@features/metering';
+import { PriceBook, type RateUsage, type StoredPrice } from '@features/pricing';
+import type { Database, Tx } from '@platform/database';
+import { type ChargeDetail, type Movement, type PaymentDetail, type PeriodSnapshot, StatementStore } from './statement.store.js';
+
+export interface Statement {
+  readonly provider: { readonly id: string; readonly name: string };
+  readonly account: { readonly id: string; readonly name?: string };
+  readonly period: Period;
+  readonly readAt: Instant;
+  /** `open` while the period lasts and more may still come; `ended` after it. */
+  readonly status: 'open' | 'ended';
+  /** One for each asset the account ever owed, in order of asset. */
+  readonly sections: readonly (StatementSection & { readonly decimals: number | undefined })[];
+}
+
+type Kinded<Kind extends PostingKind['kind']> = { readonly movement: Movement; readonly posting: Extract<PostingKind, { kind: Kind }> };
+
+interface Details {
+  readonly charges: ReadonlyMap<string, ChargeDetail>;
+  readonly payments: ReadonlyMap<string, PaymentDetail>;
+  readonly meters: ReadonlyMap<string, Meter>;
+  readonly prices: ReadonlyMap<string, StoredPrice>;
+}
+
+/**
+ * An account's statement of a period. The ledger decides what falls into it: a movement of the account's receivable belongs
+ * to the period of its effective instant, and usage of an earlier window that was rated late is on the statement of the
+ * period in which it was charged, with the window it is for.
+ */
+export class ReadStatement {
+  readonly #store = new StatementStore();
+  readonly #meters = new MeterReader();
+  readonly #book = new PriceBook();
+
+  constructor(
+    private readonly database: Database,
+    private readonly rateUsage: RateUsage,
+    private readonly clock: Clock,
+  ) {}
+
+  /**
+   * @param input.account id or name
+   * @throws Fault not_found (`unknown_account`); invariant_broken when the statement and the ledger disagree
+   */
+  async run(input: { readonly provider: string; readonly account: string; readonly period: Period }): Promise<Statement> {
+    const { provider, period } = input;
+    const account = await this.database.forProvider(provider, (tx) => this.#store.account(tx, input.account));
+    if (!account) {
+      throw new Fault('not_found', `There is no account with the id or name "${input.account.slice(0, 64)}".`, { reason: 'unknown_account' });
+    }
+    await this.rateUsage.rateNow({ provider, account: account.id });
+    return this.database.forProvider(provider, async (tx) => {
+      const snapshot = await this.#store.snapshot(tx, account.id, period);
+      const details = await this.#details(tx, snapshot);
+      const readAt = this.clock.now();
+      return {
+        provider: { id: provider, name: (await this.#store.providerName(tx)) ?? '' },
+        account: { id: account.id, ...(account.name === undefined ? {} : { name: account.name }) },
+        period,
+        readAt,
+        status: readAt < period.end ? ('open' as const) : ('ended' as const),
+        sections: [...snapshot.closing.keys()].sort().map((asset) => sectionOf(asset, snapshot, details)),
+      };
+    });
+  }
+
+  async #details(tx: Tx, { movements, changes }: PeriodSnapshot): Promise<Details> {
+    const kinds = movements.map(({ postingKey }) => postingKind(postingKey));
+    const payments = new Set(kinds.flatMap((kind) => (kind.kind === 'paid' || kind.kind === 'payment' ? [kind.payment] : [])));
+    return {
+      charges: await this.#store.charges(tx, changes.map(({ charge }) => charge)),
+      payments: await this.#store.payments(tx, [...payments]),
+      meters: new Map((await this.#meters.list(tx)).map((meter) => [meter.id, meter])),
+      prices: new Map((await this.#book.all(tx)).map((price) => [price.id, price])),
+    };
+  }
+}
+
+function sectionOf(asset: AssetId, snapshot: PeriodSnapshot, details: Details): Statement['sections'][number] {
+  const moved = snapshot.movements.filter((movement) => movement.asset === asset).map((movement) => ({ movement, posting: postingKind(movement.postingKey) }));
+  const of = <Kind extends PostingKind['kind']>(kind: Kind) => moved.filter((each): each is Kinded<Kind> => each.posting.kind === kind);
+  const section = buildStatement(
+    {
+      asset,
+      opening: snapshot.opening.get(asset) ?? 0n,
+      charges: [...meteredLines(asset, of('metered'), snapshot, details), ...paidLines(of('paid'), details)],
+      payments: of('payment').map((each) => paymentLine(each, details)),
+      adjustments: of('adjustment').map(({ movement }): AdjustmentLine => movement),
+    },
+    snapshot.closing.get(asset) ?? 0n,
+  );
+  const decimals = [...details.prices.values()].find((price) => price.asset === asset)?.assetDecimals;
+  return { ...section, decimals };
+}
+
+/** What the ledger moved for a charge must be what the revisions of the charge changed: else one of them is wrong. */
+function meteredLines(asset: AssetId, moved: readonly Kinded<'metered'>[], { changes }: PeriodSnapshot, details: Details): MeteredLine[] {
+  const posted = new Map<string, bigint>();
+  for (const { movement, posting } of moved) posted.set(posting.charge, (posted.get(posting.charge) ?? 0n) + movement.atomic);
+  const lines = changes.flatMap((change): MeteredLine[] => {
+    const charge = details.charges.get(change.charge);
+    if (charge?.asset !== asset) return [];
+    const atomic = posted.get(change.charge) ?? 0n;
+    if (atomic !== change.atomic) disagree(`charge ${change.charge} changed by ${change.atomic} and its transfers by ${atomic}`);
+    posted.delete(change.charge);
+    const subject = subjectOf(charge.meterId, charge.priceId, details);
+    return [{ kind: 'metered', charge: change.charge, ...subject, service: charge.window, quantity: change.quantity, atomic }];
+  });
+  const unexplained = [...posted.keys()];
+  if (unexplained.length > 0) disagree(`transfers of ${unexplained.join(', ')} have no revision of a charge`);
+  return lines
+    .filter(({ quantity, atomic }) => quantity.units !== 0n || atomic !== 0n)
+    .sort((a, b) => a.service.start - b.service.start || (a.charge < b.charge ? -1 : 1));
+}
+
+function paidLines(moved: readonly Kinded<'paid'>[], details: Details): PaidLine[] {
+  const lines = new Map<string, PaidLine>();
+  for (const { movement, posting } of moved) {
+    const payment = paymentOf(posting.payment, details);
+    const key = `${payment.meterId} ${payment.priceId}`;
+    const line = lines.get(key);
+    lines.set(key, {
+      kind: 'paid',
+      ...subjectOf(payment.meterId, payment.priceId, details),
+      calls: (line?.calls ?? 0) + 1,
+      quantity: addDecimals(line?.quantity ?? ZERO, payment.quantity ?? ZERO),
+      atomic: (line?.atomic ?? 0n) + movement.atomic,
+    });
+  }
+  return [...lines.values()];
+}
+
+function paymentLine({ movement, posting }: Kinded<'payment'>, details: Details): PaymentLine {
+  const { state, resource, network, payer, payTo, transaction, logIndex, block, settledAt } = paymentOf(posting.payment, details);
+  return {
+    payment: posting.payment,
+    returned: posting.returned,
+    // A payment lowers what is owed, so its movement of the receivable is negative.
+    atomic: -movement.atomic,
+    at: movement.at,
+    state,
+    resource,
+    network,
+    payer,
+    payTo,
+    ...(transaction === undefined ? {} : { transaction }),
+    ...(logIndex === undefined ? {} : { logIndex }),
+    ...(block === undefined ? {} : { block }),
+    ...(settledAt === undefined ? {} : { settledAt }),
+  };
+}
+
+function subjectOf(meterId: string | undefined, priceId: string | undefined, { meters, prices }: Details): LineSubject {
+  const meter = meterId === undefined ? undefined : meters.get(meterId);
+  const price = priceId === undefined ? undefined : prices.get(priceId);
+  return {
+    ...(meter ? { meter: { id: meter.id, name: meter.name }, unit: quantityUnit(meter) } : {}),
+    ...(price ? { price: { id: price.id, rate: price.terms.definition.rate ?? '' } } : {}),
+  };
+}
+
+function paymentOf(id: string, { payments }: Details): PaymentDetail {
+  return payments.get(id) ?? disagree(`the ledger names payment ${id}, which does not exist`);
+}
+
+function disagree(what: string): never {
+  throw new Fault('invariant_broken', what, { reason: 'statement_disagrees' });
+}

@@ -1,0 +1,175 @@
+import { type AssetId, type Decimal, assetId } from '@core/money';
+import { type Instant, type Period, formatInstant } from '@core/time';
+import { at, big, exact, Prisma, type Tx } from '@platform/database';
+
+/** A transfer that moved what the account owes: positive owes more. */
+export interface Movement {
+  readonly asset: AssetId;
+  readonly postingKey: string;
+  readonly reason: string;
+  readonly reference: string;
+  readonly atomic: bigint;
+  readonly at: Instant;
+}
+
+/** What setting a charge changed. */
+export interface ChargeChange {
+  readonly charge: string;
+  readonly quantity: Decimal;
+  readonly atomic: bigint;
+}
+
+/** All that happened to an account's receivable, seen at one moment. */
+export interface PeriodSnapshot {
+  readonly opening: ReadonlyMap<AssetId, bigint>;
+  /** The ledger's balance at the end of the period. */
+  readonly closing: ReadonlyMap<AssetId, bigint>;
+  readonly movements: readonly Movement[];
+  readonly changes: readonly ChargeChange[];
+}
+
+export interface ChargeDetail {
+  readonly meterId: string;
+  readonly priceId: string;
+  readonly asset: AssetId;
+  readonly window: Period;
+}
+
+export interface PaymentDetail {
+  readonly id: string;
+  readonly state: string;
+  readonly network: string;
+  readonly resource: string;
+  readonly payer: string;
+  readonly payTo: string;
+  readonly meterId: string | undefined;
+  readonly priceId: string | undefined;
+  readonly quantity: Decimal | undefined;
+  readonly transaction: string | undefined;
+  readonly logIndex: number | undefined;
+  readonly block: { readonly number: bigint; readonly hash: string } | undefined;
+  readonly settledAt: Instant | undefined;
+}
+
+interface SnapshotRow {
+  kind: 'opening' | 'closing' | 'movement' | 'change';
+  asset: string;
+  key: string;
+  reason: string;
+  reference: string;
+  amount: string;
+  quantity: string;
+  at: Date;
+}
+
+const hex = (bytes: Uint8Array): string => `0x${Buffer.from(bytes).toString('hex')}`;
+
+/** Most ids named in one query. */
+const CHUNK = 5_000;
+
+export class StatementStore {
+  /**
+   * Opening, closing, and all between, in one statement and hence from one snapshot: transfers that commit meanwhile are in
+   * all of it or in none. Opening and closing are each summed from the first transfer on, independently of the lines.
+   */
+  async snapshot(tx: Tx, account: string, period: Period): Promise<PeriodSnapshot> {
+    const [start, end] = [formatInstant(period.start), formatInstant(period.end)];
+    const rows = await tx.$queryRaw<SnapshotRow[]>`
+      WITH place AS (
+        SELECT la.id, la.asset FROM ledger_accounts la WHERE la.account_id = ${account} AND la.code = '1110'
+      ), movement AS (
+        SELECT p.asset, t.id, t.posting_key, t.reason, t.reference, t.amount, t.effective_at
+        FROM place p JOIN transfers t ON t.debit_id = p.id WHERE t.effective_at < ${end}::timestamptz
+        UNION ALL
+        SELECT p.asset, t.id, t.posting_key, t.reason, t.reference, -t.amount, t.effective_at
+        FROM place p JOIN transfers t ON t.credit_id = p.id WHERE t.effective_at < ${end}::timestamptz
+      )
+      SELECT 'opening' AS kind, asset, '' AS key, '' AS reason, '' AS reference,
+        coalesce(sum(amount) FILTER (WHERE effective_at < ${start}::timestamptz), 0)::text AS amount, '0' AS quantity, ${start}::timestamptz AS at, 0::bigint AS ord
+      FROM movement GROUP BY asset
+      UNION ALL
+      SELECT 'closing', asset, '', '', '', sum(amount)::text, '0', ${end}::timestamptz, 0 FROM movement GROUP BY asset
+      UNION ALL
+      SELECT 'movement', asset, posting_key, reason, reference, amount::text, '0', effective_at, id
+      FROM movement WHERE effective_at >= ${start}::timestamptz
+      UNION ALL
+      SELECT 'change', '', charge_id, '', '', sum(amount_change)::text, sum(quantity_change)::text, max(rated_at), 0
+      FROM charge_revisions
+      WHERE account_id = ${account} AND rated_at >= ${start}::timestamptz AND rated_at < ${end}::timestamptz
+      GROUP BY charge_id
+      ORDER BY at, ord, key`;
+    const sums = (kind: SnapshotRow['kind']) =>
+      new Map(rows.filter((row) => row.kind === kind).map((row) => [assetId(row.asset), big(row.amount)]));
+    return {
+      opening: sums('opening'),
+      closing: sums('closing'),
+      movements: rows
+        .filter(({ kind }) => kind === 'movement')
+        .map((row) => ({
+          asset: assetId(row.asset),
+          postingKey: row.key,
+          reason: row.reason,
+          reference: row.reference,
+          atomic: big(row.amount),
+          at: at(row.at),
+        })),
+      changes: rows
+        .filter(({ kind }) => kind === 'change')
+        .map((row) => ({ charge: row.key, quantity: exact(row.quantity), atomic: big(row.amount) })),
+    };
+  }
+
+  async charges(tx: Tx, ids: readonly string[]): Promise<Map<string, ChargeDetail>> {
+    const rows = await inChunks(ids, (some) => tx.charge.findMany({ where: { id: { in: some } } }));
+    return new Map(
+      rows.map((row) => [
+        row.id,
+        { meterId: row.meterId, priceId: row.priceId, asset: assetId(row.asset), window: { start: at(row.windowStart), end: at(row.windowEnd) } },
+      ]),
+    );
+  }
+
+  async payments(tx: Tx, ids: readonly string[]): Promise<Map<string, PaymentDetail>> {
+    const rows = await inChunks(ids, (some) => tx.payment.findMany({ where: { id: { in: some } } }));
+    return new Map(
+      rows.map((row) => [
+        row.id,
+        {
+          id: row.id,
+          state: row.state,
+          network: row.network,
+          resource: row.resource,
+          payer: row.payer,
+          payTo: row.payTo,
+          meterId: row.meterId ?? undefined,
+          priceId: row.priceId ?? undefined,
+          quantity: row.quantity === null ? undefined : exact(row.quantity),
+          transaction: row.transaction === null ? undefined : hex(row.transaction),
+          logIndex: row.logIndex ?? undefined,
+          block: row.blockNumber === null || row.blockHash === null ? undefined : { number: row.blockNumber, hash: hex(row.blockHash) },
+          settledAt: row.settledAt === null ? undefined : at(row.settledAt),
+        },
+      ]),
+    );
+  }
+
+  /** The account by id, or by the provider's own name for it. */
+  async account(tx: Tx, idOrName: string): Promise<{ id: string; name: string | undefined } | undefined> {
+    const row = await tx.account.findFirst({
+      where: { OR: [{ id: idOrName }, { name: idOrName }] },
+      select: { id: true, name: true },
+    });
+    return row ? { id: row.id, name: row.name ?? undefined } : undefined;
+  }
+
+  async providerName(tx: Tx): Promise<string | undefined> {
+    const rows = await tx.$queryRaw<{ name: string }[]>(Prisma.sql`SELECT name FROM providers WHERE id = current_provider()`);
+    return rows[0]?.name;
+  }
+}
+
+async function inChunks<Row>(ids: readonly string[], load: (some: string[]) => Promise<Row[]>): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (let i = 0; i < ids.length; i += CHUNK) rows.push(...(await load(ids.slice(i, i + CHUNK))));
+  return rows;
+}
