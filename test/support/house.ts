@@ -102,8 +102,17 @@ export class House {
     await owner.query('UPDATE providers SET raise_first_payment = $1', [options.raiseFirstPayment ?? false]);
     const apis: Api[] = [];
     const urls: string[] = [];
+    const closed = async (): Promise<void> => {
+      await Promise.all(apis.map((api) => api.close()));
+      await owner.end();
+      await db.drop();
+      if (options.chain === undefined) await chain.stop();
+    };
     for (let i = 0; i < (options.apis ?? 1); i += 1) {
-      const api = await createApp(config);
+      const api = await createApp(config).catch(async (error: unknown) => {
+        await closed();
+        throw error;
+      });
       apis.push(api);
       urls.push((await api.listen(i === 0 ? port : 0, '127.0.0.1')).replace('[::1]', '127.0.0.1'));
     }

@@ -1,5 +1,4 @@
 import { IdSource } from '@core/ids';
-import { TokenRegistry } from '@core/settlement';
 import { Clock } from '@core/time';
 import {
   CreateAccount,
@@ -20,7 +19,7 @@ import { Database, Writer } from '@platform/database';
 import { IdempotencyInterceptor, IdempotentRequests, openApiOf, ProblemFilter } from '@platform/http';
 import { Outbox } from '@platform/queues';
 import { Metrics } from '@platform/telemetry';
-import type { ChainRim } from './chain.js';
+import { type ChainRim, PRICEABLE_TOKENS } from './chain.js';
 import { AccountsController } from './controllers/accounts.controller.js';
 import { KeysController } from './controllers/keys.controller.js';
 import { LedgerController } from './controllers/ledger.controller.js';
@@ -49,7 +48,7 @@ export class AppModule {
       { provide: Clock, useValue: rim.clock },
       { provide: IdSource, useValue: rim.ids },
       { provide: Metrics, useValue: rim.metrics },
-      { provide: TokenRegistry, useValue: chain.tokens },
+      { provide: PRICEABLE_TOKENS, useValue: chain.tokens },
       { provide: Outbox, useValue: new Outbox() },
       { provide: Readiness, useValue: new Readiness(rim.database, rim.writer, chain.reader, rim.clock, rim.config) },
       { provide: API_DOCUMENT, useValue: documentOf(rim.config.PUBLIC_URL) },

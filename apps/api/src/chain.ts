@@ -1,19 +1,22 @@
-import type { PaymentAsset } from '@core/payments';
-import type { ChainReader, TokenRegistry } from '@core/settlement';
-import { type AuthorizationVerifier, nameV1OfNetwork, networkOfChain } from '@core/x402';
+import type { PayableAssets, PaymentAsset } from '@core/payments';
+import type { ChainReader } from '@core/settlement';
+import type { AuthorizationVerifier } from '@core/x402';
 import { Eip3009Verifier, UsdcReader, UsdcRegistry } from '@platform/chain';
-import { getAddress } from 'viem';
 import type { Rim } from './rim.js';
 
 /** The chain as the paid path needs it. */
 export interface ChainRim {
   readonly reader: ChainReader;
   readonly verifier: AuthorizationVerifier;
-  readonly tokens: TokenRegistry;
+  /** Tokens that prices can be set in, payable now or not. */
+  readonly tokens: readonly PaymentAsset[];
   /** Tokens that can be paid with now. */
-  readonly assets: () => readonly PaymentAsset[];
+  readonly assets: PayableAssets;
   close(): void;
 }
+
+/** Injection token of `ChainRim.tokens`. */
+export const PRICEABLE_TOKENS = Symbol('PRICEABLE_TOKENS');
 
 const RECHECK_MS = 3_600_000;
 const RETRY_MS = 2_000;
@@ -32,7 +35,7 @@ export async function openChain({ config, clock, logger }: Rim): Promise<ChainRi
     try {
       const standing = await registry.check();
       if (standing.on) wait = RECHECK_MS;
-      else logger.error({ asset: standing.token.asset, reason: standing.reason }, 'the token cannot be paid with');
+      else logger.error({ asset: registry.token.id, reason: standing.reason }, 'the token cannot be paid with');
     } catch (error) {
       logger.warn({ err: error }, 'the token could not be checked against the chain');
     }
@@ -44,17 +47,11 @@ export async function openChain({ config, clock, logger }: Rim): Promise<ChainRi
   return {
     reader: new UsdcReader({ rpcUrl: config.CHAIN_RPC_URL, multicall: config.MULTICALL_ADDRESS, pollMs: config.CHAIN_POLL_MS }, clock),
     verifier: await Eip3009Verifier.create(),
-    tokens: registry,
-    assets: () => registry.standings().flatMap((standing) => (standing.on ? [assetOf(standing.token)] : [])),
+    tokens: [registry.token],
+    assets: () => registry.payable(),
     close: () => {
       closed = true;
       clearTimeout(timer);
     },
   };
-}
-
-function assetOf({ asset, symbol, decimals, domain }: ReturnType<TokenRegistry['standings']>[number]['token']): PaymentAsset {
-  const network = networkOfChain(domain.chainId);
-  const networkV1 = nameV1OfNetwork(network);
-  return { id: asset, network, ...(networkV1 === undefined ? {} : { networkV1 }), domain, displayAddress: getAddress(domain.address), symbol, decimals };
 }

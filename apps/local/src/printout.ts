@@ -62,12 +62,14 @@ export function printWhereToGo(
     ['api', apiUrl],
     ['its pages', `${apiUrl}/docs`],
     ['its document', `${apiUrl}/openapi.json`],
-    ['metrics', `${apiUrl}/metrics`, `${workerUrl}/metrics`],
+    ['metrics', `${apiUrl}/metrics`],
+    ['', `${workerUrl}/metrics`],
     ['demo provider', demoUrl],
     ['chain', chainUrl],
     ['logs', logs],
     ['keys', secretsFile],
-    ['agent wallet', wallets.agent.address, wallets.agent.privateKey],
+    ['agent wallet', wallets.agent.address],
+    ['its key', wallets.agent.privateKey],
     ['paid to', wallets.provider.address],
   ]);
   const event = {

@@ -1,14 +1,14 @@
 import { Fault } from '@core/faults';
-import { RELEASE_LEVELS } from '@core/payments';
+import { type PaymentAsset, RELEASE_LEVELS } from '@core/payments';
 import { PRICE_MODELS } from '@core/pricing';
-import { type RegisteredToken, TokenRegistry } from '@core/settlement';
 import { MeterReader } from '@features/metering';
 import { CreatePrice, PriceBook, type StoredPrice } from '@features/pricing';
-import { Body, Controller, Query, Res } from '@nestjs/common';
+import { Body, Controller, Inject, Query, Res } from '@nestjs/common';
 import { Database } from '@platform/database';
 import { By, type Caller, type Operation, Serves } from '@platform/http';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
+import { PRICEABLE_TOKENS } from '../chain.js';
 import { instantText, label, needs, shown, time } from '../fields.js';
 
 const price = z.object({
@@ -75,7 +75,7 @@ export class PricingController {
     private readonly createPrice: CreatePrice,
     private readonly book: PriceBook,
     private readonly meters: MeterReader,
-    private readonly tokens: TokenRegistry,
+    @Inject(PRICEABLE_TOKENS) private readonly tokens: readonly PaymentAsset[],
     private readonly database: Database,
   ) {}
 
@@ -95,7 +95,7 @@ export class PricingController {
     const { outcome, price: made } = await this.createPrice.run({
       ...body,
       provider: caller.provider,
-      asset: { id: token.asset, decimals: token.decimals },
+      asset: token,
     });
     void reply.code(outcome === 'created' ? 201 : 200);
     return view(made);
@@ -103,11 +103,10 @@ export class PricingController {
 }
 
 /** Prices are set in tokens that can be paid with, so that none is set in something nobody can send. */
-function tokenOf(registry: TokenRegistry, asset: string | undefined): RegisteredToken {
-  const tokens = registry.standings().map(({ token }) => token);
-  const found = asset === undefined ? tokens[0] : tokens.find((token) => token.asset === asset.toLowerCase());
+function tokenOf(tokens: readonly PaymentAsset[], asset: string | undefined): PaymentAsset {
+  const found = asset === undefined ? tokens[0] : tokens.find(({ id }) => id === asset.toLowerCase());
   if (found) return found;
-  throw new Fault('invalid_request', `asset is not one that can be paid with here; leave it out, or give one of: ${tokens.map((token) => token.asset).join(', ')}.`, {
+  throw new Fault('invalid_request', `asset is not one that can be paid with here; leave it out, or give one of: ${tokens.map(({ id }) => id).join(', ')}.`, {
     reason: 'unknown_asset',
   });
 }

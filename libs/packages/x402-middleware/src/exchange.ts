@@ -51,6 +51,10 @@ export async function ask<Req>(paywall: Paywall, arrival: Arrival<Req>, price: P
       ...(quantity !== undefined && { quantity }),
     });
     if (admission.kind === 'answer') return admission;
+    if (message.socket.destroyed) {
+      await paywall.void(admission.payment, VOID_REASONS.closed);
+      return { kind: 'gone' };
+    }
     return { kind: 'serve', call: new PricedCall(admission.payment, quantity ?? '1') };
   } catch (error) {
     return answer(failure(paywall, error));

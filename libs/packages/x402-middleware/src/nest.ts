@@ -133,7 +133,7 @@ function moduleOf(provider: NonNullable<ModuleMetadata['providers']>[number]): D
 
 /** Nest keeps metadata with `reflect-metadata`, which every application of it loads. */
 function priceOf(context: ExecutionContext): PriceOptions<NestRequest> | undefined {
-  const metadata = Reflect as typeof Reflect & { getMetadata(key: string, target: object): unknown };
-  const price = metadata.getMetadata(PRICE, context.getHandler()) ?? metadata.getMetadata(PRICE, context.getClass());
+  const price: unknown =
+    Reflect.getMetadata(PRICE, context.getHandler()) ?? Reflect.getMetadata(PRICE, context.getClass());
   return price as PriceOptions<NestRequest> | undefined;
 }
