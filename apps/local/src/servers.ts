@@ -4,6 +4,7 @@ import { ensureDatabase, startPostgres } from '../../../tools/servers/postgres.m
 import { startRedis } from '../../../tools/servers/redis.mjs';
 import { rpc } from '../../../tools/servers/rpc.mjs';
 import { type LocalUsdc, placeUsdc } from '../../../tools/servers/usdc.mjs';
+import { refuseOtherChain } from './chain-memory.js';
 import type { DataFolder } from './data-folder.js';
 import type { Ports } from './ports.js';
 import { report } from './progress.js';
@@ -34,7 +35,9 @@ export async function startServers(data: DataFolder, ports: Ports, running: Runn
   // Whichever fails first ends the start; the others are then stopped as they arrive.
   await Promise.all([
     postgres.then(({ server }) => report(`PostgreSQL on port ${server.port}, its data in ${server.data}`)),
-    Promise.all([postgres, redis]).then(([, { how, url }]) => report(url === undefined ? how : `${how}, at ${url}`)),
+    Promise.all([postgres, redis]).then(([, { how, url }]) =>
+      report(sentence(url === undefined ? how : `${how}, at ${url}`)),
+    ),
     Promise.all([postgres, redis, chain]).then(([, , { server }]) =>
       report(
         `Chain ${server.url} (anvil, chain id 84532, a block every ${BLOCK_SECONDS} s) with USDC and Multicall3` +
@@ -47,6 +50,7 @@ export async function startServers(data: DataFolder, ports: Ports, running: Runn
   report('Migrations');
 
   const { server, usdc } = await chain;
+  await refuseOtherChain(ownerUrl, server.url);
   const as = (role: string): string => ownerUrl.replace('//postgres@', `//farebox_${role}@`);
   return {
     database: { app: as('app'), writer: as('writer'), auditor: as('auditor'), queue: as('queue') },
@@ -55,6 +59,8 @@ export async function startServers(data: DataFolder, ports: Ports, running: Runn
     usdc,
   };
 }
+
+const sentence = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
 async function startDatabase(data: DataFolder, ports: Ports, running: Running) {
   const server = await running.addServer(

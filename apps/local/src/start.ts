@@ -26,15 +26,14 @@ export async function start(options: StartOptions, data: DataFolder, running: Ru
   const secrets = readSecrets(data.secrets);
 
   const servers = await startServers(data, ports, running);
-  if (secrets.keys !== undefined && !servers.chain.restored) {
-    throw new Error(
-      `The database remembers payments on a chain that is gone from ${data.chain}. Start with --fresh to begin anew.`,
-    );
-  }
-  const keys = await seed(servers, data.secrets, secrets, wallets);
-  report('Demo provider, its keys, meters and prices');
-
-  const services = await startServices({ servers, ports, secrets, wallets, data }, running);
+  // api and worker need the tables, not the seed, and take longer.
+  const [keys, services] = await Promise.all([
+    seed(servers, data.secrets, secrets, wallets).then((made) => {
+      report('Demo provider, its keys, meters and prices');
+      return made;
+    }),
+    startServices({ servers, ports, secrets, wallets, data }, running),
+  ]);
   report(`api ${services.apiUrl} and worker ${services.workerUrl}`);
 
   const { apiUrl } = services;

@@ -1,3 +1,4 @@
+import { env } from 'node:process';
 import { VerifyBooks } from '@features/finance';
 import { UsdcRail } from '@platform/chain';
 import { readConfig } from '@platform/config';
@@ -8,7 +9,7 @@ import { Auditor } from '@platform/database';
  * Exits 1 when something does not hold, 2 when it could not look.
  */
 async function verify(): Promise<number> {
-  const config = readConfig(process.env);
+  const config = readConfig(env);
   if (!config.DATABASE_AUDIT_URL) throw new Error('DATABASE_AUDIT_URL: must be set, with the role farebox_auditor');
   const auditor = new Auditor(config.DATABASE_AUDIT_URL);
   try {

@@ -47,7 +47,9 @@ export class Challenges {
 
   /** The challenge to an unpaid request. Says for how many seconds the paywall may answer with it by itself. */
   unpaid(quote: Quote, hints: ChallengeHints): WireReply {
-    const key = [quote.provider, quote.priceId, quote.payTo, quote.issuedAt, ...Object.values(quote.request), hints.description, hints.mimeType].join('\n');
+    const { method, url, bodyDigest, meter, quantity } = quote.request;
+    const terms = [quote.provider, quote.priceId, quote.payTo, quote.issuedAt, method, url, bodyDigest, meter, quantity];
+    const key = [...terms, hints.description, hints.mimeType].join('\n');
     const kept = this.#kept.get(key);
     if (kept) return kept;
     const life = quoteLife(epochSeconds(this.clock.now()), this.quoteSeconds);

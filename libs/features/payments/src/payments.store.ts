@@ -173,6 +173,7 @@ export class PaymentStore {
         case 'global_cap':
         case 'funds':
           return { outcome: row.outcome };
+        case undefined:
         default:
           throw new Error(`claim_payments gave no answer to item ${ord}`);
       }

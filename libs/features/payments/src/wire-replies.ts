@@ -1,4 +1,4 @@
-import { Fault, problemOf } from '@core/faults';
+import { type Fault, problemOf } from '@core/faults';
 import {
   encodePaymentRequired,
   encodeSettlementResponse,

@@ -246,7 +246,7 @@ describe('rating holds under repeats and races', () => {
     await blocker.query('BEGIN; LOCK TABLE charges IN EXCLUSIVE MODE');
     const running = rating.run();
     const blocked = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%INSERT INTO charges%'";
-    while ((await writer.query(blocked)).length === 0) await new Promise((resolve) => setImmediate(resolve));
+    while ((await blocker.query(blocked)).rowCount === 0) await new Promise((resolve) => setImmediate(resolve));
     await use('calls', '2026-11-20T00:00:01Z');
     await blocker.query('COMMIT');
     await blocker.end();

@@ -5,7 +5,7 @@ import { big, type Writer, type WriterTx } from '@platform/database';
 import { bytesOf, SETTLING_COLUMNS, settlingPayment, type SettlingPayment, type SettlingRow } from './settling-payment.js';
 
 /** How long a claimed batch may stay unsigned before others take its payments. Longer than a simulation may take. */
-const CLAIM_SECONDS = 15;
+const CLAIM_SECONDS = 10;
 
 export interface Due {
   /** Served and not yet batched; counted up to the size of a batch. */

@@ -9,7 +9,7 @@ export interface SignerLease {
 }
 
 /** Longer than every call to the chain made under a lease. */
-const LEASE_SECONDS = 15;
+const LEASE_SECONDS = 10;
 
 /** What nodes promise to keep for one sender without dropping some. */
 const MOST_IN_FLIGHT = 16;

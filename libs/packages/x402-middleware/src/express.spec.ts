@@ -68,7 +68,7 @@ describe('a priced route of express', () => {
   it('gives the price function express’s own request, and names the URL of a mounted router', async () => {
     const price = pricing();
     const router = express.Router();
-    const quantity = (req: Request): string => String(req.query.seconds);
+    const quantity = (req: Request<object, unknown, unknown, { seconds: string }>): string => req.query.seconds;
     router.get('/job', price({ meter: 'compute', quantity }), (req, res) => {
       req.farebox?.measure('1.5');
       res.send(req.farebox?.payment.id);
