@@ -39,19 +39,35 @@ const post = (path: string, body: unknown, headers: Record<string, string> = {},
 
 describe('the keys command', () => {
   const keysCommand = (...args: string[]) =>
-    spawnSync(process.execPath, ['--import', './tools/register-typescript.mjs', 'apps/api/src/commands/keys.ts', ...args], {
-      cwd: join(__dirname, '..', '..'),
-      env: { PATH: process.env['PATH'], DATABASE_URL: database.appUrl, KEY_PEPPER: api.rim.config.KEY_PEPPER },
-      encoding: 'utf8',
-    });
+    spawnSync(
+      process.execPath,
+      ['--import', './tools/register-typescript.mjs', 'apps/api/src/commands/keys.ts', ...args],
+      {
+        cwd: join(__dirname, '..', '..'),
+        env: { PATH: process.env['PATH'], DATABASE_URL: database.appUrl, KEY_PEPPER: api.rim.config.KEY_PEPPER },
+        encoding: 'utf8',
+      },
+    );
 
   it('makes the first provider and its key, which works; revoked, it stops within 5 s', async () => {
-    const made = keysCommand('create', '--provider', 'Made By Hand', '--pay-to', `0x${'Ab'.repeat(20)}`, '--scopes', 'read,manage');
+    const made = keysCommand(
+      'create',
+      '--provider',
+      'Made By Hand',
+      '--pay-to',
+      `0x${'Ab'.repeat(20)}`,
+      '--scopes',
+      'read,manage',
+    );
     expect(made.stderr).toContain('only time');
     const [, madeProvider = ''] = /(prv_[0-9a-f]{32})/.exec(made.stdout) ?? [];
     const [, keyId = ''] = /(key_[0-9a-f]{32})/.exec(made.stdout) ?? [];
     const [key = ''] = /fbx_live_\S+/.exec(made.stdout) ?? [];
-    expect((await get('/v1/provider', key)).json).toMatchObject({ id: madeProvider, name: 'Made By Hand', payTo: `0x${'ab'.repeat(20)}` });
+    expect((await get('/v1/provider', key)).json).toMatchObject({
+      id: madeProvider,
+      name: 'Made By Hand',
+      payTo: `0x${'ab'.repeat(20)}`,
+    });
 
     expect(keysCommand('list', '--provider', madeProvider).stdout).toContain(`${keyId}  `);
     expect(keysCommand('revoke', '--provider', madeProvider, '--key', keyId).stdout).toContain('is revoked');
@@ -84,7 +100,10 @@ describe('a day of a provider', () => {
 
   it('changes settings', async () => {
     const before = (await get('/v1/provider')).json;
-    const changed = await call(url, 'PATCH', '/v1/provider', { key: all, body: { exposureCapPayer: '5000000', raiseAbove: null } });
+    const changed = await call(url, 'PATCH', '/v1/provider', {
+      key: all,
+      body: { exposureCapPayer: '5000000', raiseAbove: null },
+    });
     expect(changed).toMatchObject({ status: 200, json: { ...before, exposureCapPayer: '5000000', raiseAbove: null } });
     expect((await get('/v1/provider')).json).toEqual(changed.json);
   });
@@ -94,15 +113,26 @@ describe('a day of a provider', () => {
     const made = await post('/v1/meters', meter);
     expect(made).toMatchObject({ status: 201, json: { ...meter, quantityUnit: 'call' } });
     expect(await post('/v1/meters', meter)).toMatchObject({ status: 200, json: made.json });
-    expect((await post('/v1/meters', { name: 'bytes', aggregation: 'level', unit: 'byte' })).json).toMatchObject({ quantityUnit: 'byte-second' });
-    expect(await post('/v1/meters', { ...meter, unit: 'visit' })).toMatchObject({ status: 409, json: { reason: 'meter_exists' } });
+    expect((await post('/v1/meters', { name: 'bytes', aggregation: 'level', unit: 'byte' })).json).toMatchObject({
+      quantityUnit: 'byte-second',
+    });
+    expect(await post('/v1/meters', { ...meter, unit: 'visit' })).toMatchObject({
+      status: 409,
+      json: { reason: 'meter_exists' },
+    });
     expect((await get('/v1/meters')).json.data).toHaveLength(2);
 
     const price = { meter: 'api.calls', definition: { rate: '0.004' }, effectiveAt: '2026-11-01T00:00:00Z' };
     const priced = await post('/v1/prices', price);
     expect(priced).toMatchObject({
       status: 201,
-      json: { meter: made.json.id, model: 'per_unit', definition: { rate: '0.004' }, assetDecimals: 6, release: 'submitted' },
+      json: {
+        meter: made.json.id,
+        model: 'per_unit',
+        definition: { rate: '0.004' },
+        assetDecimals: 6,
+        release: 'submitted',
+      },
     });
     expect(await post('/v1/prices', price)).toMatchObject({ status: 200, json: { id: priced.json.id } });
     expect((await get('/v1/prices?meter=api.calls')).json.data).toEqual([priced.json]);
@@ -119,22 +149,57 @@ describe('a day of a provider', () => {
 
   it('records usage, one verdict each, and reads it back exactly', async () => {
     const now = new Date().toISOString();
-    const event = (id: string, more: object = {}) => ({ specversion: '1.0', id, source: '/test', type: 'api.calls', subject: 'agent-7', time: now, ...more });
-    const batch = [event('1'), event('2', { subject: account }), event('1'), event('3', { type: 'no.such' }), { hello: 'world' }, event('1', { data: { resource: 'x' } })];
-    const answer = await call(url, 'POST', '/v1/events', { key: keys.get('ingest'), body: batch, type: 'application/cloudevents-batch+json' });
+    const event = (id: string, more: object = {}) => ({
+      specversion: '1.0',
+      id,
+      source: '/test',
+      type: 'api.calls',
+      subject: 'agent-7',
+      time: now,
+      ...more,
+    });
+    const batch = [
+      event('1'),
+      event('2', { subject: account }),
+      event('1'),
+      event('3', { type: 'no.such' }),
+      { hello: 'world' },
+      event('1', { data: { resource: 'x' } }),
+    ];
+    const answer = await call(url, 'POST', '/v1/events', {
+      key: keys.get('ingest'),
+      body: batch,
+      type: 'application/cloudevents-batch+json',
+    });
     expect(answer.status).toBe(200);
-    expect(answer.json.verdicts.map((each: { verdict: string }) => each.verdict)).toEqual(['accepted', 'accepted', 'duplicate', 'rejected', 'rejected', 'rejected']);
+    expect(answer.json.verdicts.map((each: { verdict: string }) => each.verdict)).toEqual([
+      'accepted',
+      'accepted',
+      'duplicate',
+      'rejected',
+      'rejected',
+      'rejected',
+    ]);
     expect(answer.json.verdicts[3]).toMatchObject({ id: '3', reason: 'unknown_meter' });
-    expect(answer.json.verdicts[4]).toMatchObject({ reason: 'invalid_event', message: expect.stringContaining('specversion') });
+    expect(answer.json.verdicts[4]).toMatchObject({
+      reason: 'invalid_event',
+      message: expect.stringContaining('specversion'),
+    });
     expect(answer.json).toMatchObject({ accepted: 2, duplicate: 1, conflict: 0, rejected: 3 });
 
-    const single = await call(url, 'POST', '/v1/events', { key: keys.get('ingest'), body: event('1'), type: 'application/cloudevents+json' });
+    const single = await call(url, 'POST', '/v1/events', {
+      key: keys.get('ingest'),
+      body: event('1'),
+      type: 'application/cloudevents+json',
+    });
     expect(single.json).toMatchObject({ accepted: 0, duplicate: 1 });
 
     const [from, to] = [`${now.slice(0, 10)}T00:00:00Z`, '2100-01-01T00:00:00Z'];
     const usage = await get(`/v1/usage?account=${account}&meter=api.calls&from=${from}&to=${to}`);
     expect(usage.json).toMatchObject({ account, meter: 'api.calls', unit: 'call', total: '2' });
-    const day = await get(`/v1/usage?account=${account}&meter=api.calls&from=${from}&to=${now.slice(0, 10)}T23:59:59Z&window=day`);
+    const day = await get(
+      `/v1/usage?account=${account}&meter=api.calls&from=${from}&to=${now.slice(0, 10)}T23:59:59Z&window=day`,
+    );
     expect(day.json.windows).toHaveLength(1);
 
     const first = await get('/v1/events?limit=1');
@@ -143,24 +208,65 @@ describe('a day of a provider', () => {
     expect(second.json.next).toBeNull();
   });
 
+  it('states what the account owes, in JSON and in CSV, as the ledger has it', async () => {
+    const month = new Date().toISOString().slice(0, 7);
+    const stated = await get(`/v1/statements/agent-7/${month}`, keys.get('finance'));
+    expect(stated).toMatchObject({ status: 200, json: { account: { id: account }, status: 'open' } });
+    const [asset] = stated.json.assets;
+    expect(asset).toMatchObject({
+      opening: { atomic: '0' },
+      charges: { atomic: '8000', amount: '0.008' },
+      closing: { atomic: '8000' },
+    });
+    expect((await get(`/v1/accounts/${account}/balance`)).json.balances).toEqual([
+      { asset: asset.asset, owed: '8000' },
+    ]);
+    const rows = (await get('/v1/ledger/balances', keys.get('finance'))).json.data;
+    expect(rows).toMatchObject([
+      { code: '1110', account, debits: '8000', credits: '0', balance: '8000' },
+      { code: '4010', debits: '0', credits: '8000', balance: '8000' },
+    ]);
+    for (const [path, accept] of [
+      [`${month}.csv`, '*/*'],
+      [month, 'text/csv'],
+    ] as const) {
+      const csv = await call(url, 'GET', `/v1/statements/${account}/${path}`, { key: all, headers: { accept } });
+      expect(csv.headers.get('content-type')).toContain('text/csv');
+      expect(csv.text).toMatch(/^record,/);
+    }
+    expect((await get(`/v1/statements/${account}/${month}.json`)).json.assets).toEqual(stated.json.assets);
+  });
+
   it('makes a key that can do less, and none that can do more', async () => {
     const body = { name: 'ci', scopes: ['read'], expiresAt: '2100-01-01T00:00:00Z' };
     const made = await post('/v1/keys', body);
     expect(made.status).toBe(201);
     expect((await get('/v1/accounts', made.json.secret)).status).toBe(200);
-    expect(await post('/v1/keys', { name: 'x', scopes: ['finance'] }, {}, keys.get('manage'))).toMatchObject({ status: 403, json: { reason: 'scope_escalation' } });
+    expect(await post('/v1/keys', { name: 'x', scopes: ['finance'] }, {}, keys.get('manage'))).toMatchObject({
+      status: 403,
+      json: { reason: 'scope_escalation' },
+    });
     const listed = await get('/v1/keys');
     expect(JSON.stringify(listed.json)).not.toContain(made.json.secret);
-    expect(await call(url, 'DELETE', `/v1/keys/${made.json.id}`, { key: all })).toMatchObject({ status: 200, json: { revokedAt: expect.any(String) } });
+    expect(await call(url, 'DELETE', `/v1/keys/${made.json.id}`, { key: all })).toMatchObject({
+      status: 200,
+      json: { revokedAt: expect.any(String) },
+    });
   });
 });
 
 describe('an Idempotency-Key', () => {
   it('makes a request happen once, also when it is sent many times at once', async () => {
     const before = (await get('/v1/accounts?limit=200')).json.data.length;
-    const answers = await Promise.all(Array.from({ length: 6 }, () => post('/v1/accounts', {}, { 'idempotency-key': 'once' })));
+    const answers = await Promise.all(
+      Array.from({ length: 6 }, () => post('/v1/accounts', {}, { 'idempotency-key': 'once' })),
+    );
     for (const { status, json, headers } of answers) {
-      if (status === 409) expect({ json, retry: headers.get('retry-after') }).toMatchObject({ json: { reason: 'idempotency_in_flight' }, retry: '1' });
+      if (status === 409)
+        expect({ json, retry: headers.get('retry-after') }).toMatchObject({
+          json: { reason: 'idempotency_in_flight' },
+          retry: '1',
+        });
       else expect(status).toBe(201);
     }
     const again = await post('/v1/accounts', {}, { 'idempotency-key': 'once' });
@@ -201,17 +307,31 @@ describe('every request', () => {
 
   it('leaves one log line with its id and no secret', async () => {
     lines.length = 0;
-    await call(url, 'GET', '/v1/accounts?limit=1', { key: all, headers: { 'x-request-id': 'logged-1', 'payment-signature': 'c2VjcmV0' } });
+    await call(url, 'GET', '/v1/accounts?limit=1', {
+      key: all,
+      headers: { 'x-request-id': 'logged-1', 'payment-signature': 'c2VjcmV0' },
+    });
     await call(url, 'POST', '/v1/accounts', { key: all, body: { name: 'acct_secretish' } });
     const found = lines.map((line) => JSON.parse(line)).filter((line) => line.requestId === 'logged-1');
-    expect(found).toEqual([expect.objectContaining({ level: 'info', method: 'GET', route: '/v1/accounts', status: 200, provider, keyId: expect.stringMatching(/^key_/) })]);
+    expect(found).toEqual([
+      expect.objectContaining({
+        level: 'info',
+        method: 'GET',
+        route: '/v1/accounts',
+        status: 200,
+        provider,
+        keyId: expect.stringMatching(/^key_/),
+      }),
+    ]);
     expect(lines.join('')).not.toMatch(new RegExp(`${all.slice(-20)}|c2VjcmV0|secretish`));
   });
 
   it('is measured by route and status', async () => {
     const { text, headers } = await call(url, 'GET', '/metrics', {});
     expect(headers.get('content-type')).toContain('text/plain');
-    expect(text).toMatch(/farebox_http_request_seconds_count\{method="GET",route="\/v1\/accounts\/:id",status="200"\} \d+/);
+    expect(text).toMatch(
+      /farebox_http_request_seconds_count\{method="GET",route="\/v1\/accounts\/:id",status="200"\} \d+/,
+    );
     expect(text).toMatch(/farebox_usage_events_total\{verdict="accepted"\} 2/);
     expect(text).not.toMatch(/acct_|prv_|0x/);
   });
@@ -221,18 +341,39 @@ describe('the documents', () => {
   it('describe every route there is, with who may use it', async () => {
     const { json } = await call(url, 'GET', '/openapi.json', {});
     expect(json.openapi).toBe('3.1.0');
-    expect(Object.keys(json.paths)).toEqual(expect.arrayContaining(['/v1/events', '/v1/gate/check', '/x402/settle', '/v1/payments/{id}', '/v1/keys/{id}', '/health/ready']));
-    expect(json.paths['/v1/events'].post.requestBody.content['application/cloudevents+json'].schema.oneOf).toHaveLength(2);
-    expect(json.paths['/v1/accounts'].post).toMatchObject({ security: [{ key: [] }], parameters: [{ name: 'Idempotency-Key', in: 'header' }] });
-    expect(json.paths['/v1/payments/{id}'].get).toMatchObject({ security: [], parameters: [{ name: 'id', in: 'path', required: true }] });
-    const served = Object.entries<Record<string, { operationId: string }>>(json.paths).flatMap(([, methods]) => Object.values(methods).map(({ operationId }) => operationId));
+    expect(Object.keys(json.paths)).toEqual(
+      expect.arrayContaining([
+        '/v1/events',
+        '/v1/gate/check',
+        '/x402/settle',
+        '/v1/payments/{id}',
+        '/v1/keys/{id}',
+        '/health/ready',
+      ]),
+    );
+    expect(json.paths['/v1/events'].post.requestBody.content['application/cloudevents+json'].schema.oneOf).toHaveLength(
+      2,
+    );
+    expect(json.paths['/v1/accounts'].post).toMatchObject({
+      security: [{ key: [] }],
+      parameters: [{ name: 'Idempotency-Key', in: 'header' }],
+    });
+    expect(json.paths['/v1/payments/{id}'].get).toMatchObject({
+      security: [],
+      parameters: [{ name: 'id', in: 'path', required: true }],
+    });
+    const served = Object.entries<Record<string, { operationId: string }>>(json.paths).flatMap(([, methods]) =>
+      Object.values(methods).map(({ operationId }) => operationId),
+    );
     expect(new Set(served).size).toBe(served.length);
   });
 
   it('can be browsed without the network', async () => {
     const page = await call(url, 'GET', '/docs', {});
     expect(page).toMatchObject({ status: 200, text: expect.stringContaining('swagger-ui') });
-    const sources = [...page.text.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, source = '']) => new URL(source, `${url}/docs`).href);
+    const sources = [...page.text.matchAll(/(?:src|href)="([^"]+)"/g)].map(
+      ([, source = '']) => new URL(source, `${url}/docs`).href,
+    );
     expect(sources.length).toBeGreaterThan(2);
     for (const source of sources) {
       expect(source.startsWith(url)).toBe(true);

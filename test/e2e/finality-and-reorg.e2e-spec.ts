@@ -30,9 +30,23 @@ describe('finality and reorganisation', () => {
     expect(inTransit).toBe(0n);
   };
 
+  /** Payers whose funds are in blocks no story takes away. */
+  const funded = async (count: number, funds?: bigint) => {
+    const payers = [];
+    for (let i = 0; i < count; i += 1) payers.push(await scene.payer(funds));
+    await scene.mine(scene.finality);
+    return payers;
+  };
+
+  const payerOf = async () => {
+    const [payer] = await funded(1);
+    if (!payer) throw new Error('no payer');
+    return payer;
+  };
+
   const included = async (payments = 3) => {
     const served = [];
-    for (let i = 0; i < payments; i += 1) served.push(await scene.serve(await scene.payer()));
+    for (const payer of await funded(payments)) served.push(await scene.serve(payer));
     await round();
     await scene.mine();
     await round();
@@ -83,7 +97,7 @@ describe('finality and reorganisation', () => {
   });
 
   it('somebody else carries a payment, and that goes away again: ours carries it', async () => {
-    const { id, authorization } = await scene.serve(await scene.payer());
+    const { id, authorization } = await scene.serve(await payerOf());
     const theirs = await scene.relay(authorization);
     await scene.mine();
     await round();
@@ -97,7 +111,7 @@ describe('finality and reorganisation', () => {
   });
 
   it('a payer cancels after the reorganisation: the payment fails by proof, not before it', async () => {
-    const payer = await scene.payer();
+    const payer = await payerOf();
     const { id, authorization } = await scene.serve(payer);
     await round();
     await scene.mine();
@@ -127,7 +141,8 @@ describe('finality and reorganisation', () => {
   it('whatever happens in whatever order, the ledger is the chain in the end', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 8, maxLength: 20 }), async (steps) => {
-        const payer = await scene.payer(10_000_000n);
+        const [payer] = await funded(1, 10_000_000n);
+        if (!payer) throw new Error('no payer');
         const open: Awaited<ReturnType<typeof scene.serve>>[] = [];
         for (const taken of steps) {
           if (taken.do === 'serve') open.push(await scene.serve(payer, { value: taken.value }));

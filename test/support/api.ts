@@ -51,7 +51,8 @@ export async function makeKey(
   wanted: { readonly scopes: readonly KeyScope[]; readonly provider?: string },
 ): Promise<{ readonly provider: string; readonly key: string; readonly id: string }> {
   const provider =
-    wanted.provider ?? (await new CreateProvider(database, ids, clock).run({ name: 'Test provider', payTo: `0x${'7e'.repeat(20)}` })).id;
+    wanted.provider ??
+    (await new CreateProvider(database, ids, clock).run({ name: 'Test provider', payTo: `0x${'7e'.repeat(20)}` })).id;
   const { key, text } = await new CreateKey(database, ids, clock, config.KEY_PEPPER).run({
     provider,
     name: 'test',
@@ -75,7 +76,12 @@ export async function call(
   url: string,
   method: string,
   path: string,
-  options: { readonly key?: string | undefined; readonly body?: unknown; readonly type?: string | undefined; readonly headers?: Readonly<Record<string, string>> },
+  options: {
+    readonly key?: string | undefined;
+    readonly body?: unknown;
+    readonly type?: string | undefined;
+    readonly headers?: Readonly<Record<string, string>>;
+  },
 ): Promise<Called> {
   const { key, body, type = 'application/json' } = options;
   const response = await fetch(`${url}${path}`, {

@@ -26,10 +26,13 @@ async function onServer(url: string, run: (client: pg.Client) => Promise<unknown
 export async function createTestDatabase(): Promise<TestDatabase> {
   const server = process.env.TEST_PG_URL;
   const template = process.env.TEST_TEMPLATE;
-  if (server === undefined || template === undefined) throw new Error('TEST_PG_URL and TEST_TEMPLATE come from the global set-up of jest');
+  if (server === undefined || template === undefined)
+    throw new Error('TEST_PG_URL and TEST_TEMPLATE come from the global set-up of jest');
   const name = `test_${randomBytes(6).toString('hex')}`;
   const maintenance = new URL('/postgres', server).href;
-  await onServer(maintenance, (client) => client.query(`CREATE DATABASE ${name} TEMPLATE ${pg.escapeIdentifier(template)}`));
+  await onServer(maintenance, (client) =>
+    client.query(`CREATE DATABASE ${name} TEMPLATE ${pg.escapeIdentifier(template)}`),
+  );
   const urlOf = (role?: string): string => {
     const url = new URL(`/${name}`, server);
     if (role !== undefined) {
@@ -63,13 +66,15 @@ export async function seedProvider(
   const seeded = { provider: idOf('prv'), account: idOf('acct') };
   const { payTo = `0x${randomBytes(20).toString('hex')}`, accountName = 'agent-1', cap = '1000000000000' } = options;
   await onServer(database.ownerUrl, async (client) => {
-    await client.query('INSERT INTO providers (id, name, pay_to, exposure_cap_payer, exposure_cap_provider) VALUES ($1, $2, $3, $4, $4)', [
+    await client.query(
+      'INSERT INTO providers (id, name, pay_to, exposure_cap_payer, exposure_cap_provider) VALUES ($1, $2, $3, $4, $4)',
+      [seeded.provider, 'Test provider', payTo.toLowerCase(), cap],
+    );
+    await client.query('INSERT INTO accounts (id, provider_id, name) VALUES ($1, $2, $3)', [
+      seeded.account,
       seeded.provider,
-      'Test provider',
-      payTo.toLowerCase(),
-      cap,
+      accountName,
     ]);
-    await client.query('INSERT INTO accounts (id, provider_id, name) VALUES ($1, $2, $3)', [seeded.account, seeded.provider, accountName]);
   });
   return seeded;
 }

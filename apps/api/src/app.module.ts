@@ -12,7 +12,8 @@ import {
 } from '@features/accounts';
 import { LedgerReader } from '@features/ledger';
 import { CreateMeter, ListEvents, ListMeters, MeterReader, UsageReader } from '@features/metering';
-import { CreatePrice, PriceBook } from '@features/pricing';
+import { CreatePrice, PriceBook, RateUsage } from '@features/pricing';
+import { ReadStatement } from '@features/statements';
 import { type DynamicModule, type InjectionToken, Module, type Provider, type Type } from '@nestjs/common';
 import { APP_FILTER, APP_INTERCEPTOR } from '@nestjs/core';
 import { Database, Writer } from '@platform/database';
@@ -27,6 +28,7 @@ import { MeteringController } from './controllers/metering.controller.js';
 import { API_DOCUMENT, OperationsController } from './controllers/operations.controller.js';
 import { PricingController } from './controllers/pricing.controller.js';
 import { ProviderController } from './controllers/provider.controller.js';
+import { StatementsController } from './controllers/statements.controller.js';
 import { operations } from './operations.js';
 import { Readiness } from './readiness.js';
 import type { Rim } from './rim.js';
@@ -70,6 +72,8 @@ export class AppModule {
       built(UsageReader),
       built(CreatePrice, Database, Outbox, Clock, IdSource),
       built(PriceBook),
+      built(RateUsage, Writer, Database, Clock, IdSource),
+      built(ReadStatement, Database, RateUsage, Clock),
     ];
     const door: Provider[] = [
       built(IdempotentRequests, Database, Clock),
@@ -86,6 +90,7 @@ export class AppModule {
         OperationsController,
         PricingController,
         ProviderController,
+        StatementsController,
       ],
       providers: [...ports, ...commands, ...door],
     };
@@ -96,6 +101,7 @@ export const documentOf = (url: string) =>
   openApiOf(operations.operations, {
     title: 'Farebox',
     version: '1',
-    description: 'Usage-metered billing for providers whose customers are agents: metering, x402 quotes, settlement in USDC, statements.',
+    description:
+      'Usage-metered billing for providers whose customers are agents: metering, x402 quotes, settlement in USDC, statements.',
     url,
   });

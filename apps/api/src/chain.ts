@@ -45,7 +45,10 @@ export async function openChain({ config, clock, logger }: Rim): Promise<ChainRi
   };
   await check();
   return {
-    reader: new UsdcReader({ rpcUrl: config.CHAIN_RPC_URL, multicall: config.MULTICALL_ADDRESS, pollMs: config.CHAIN_POLL_MS }, clock),
+    reader: new UsdcReader(
+      { rpcUrl: config.CHAIN_RPC_URL, multicall: config.MULTICALL_ADDRESS, pollMs: config.CHAIN_POLL_MS },
+      clock,
+    ),
     verifier: await Eip3009Verifier.create(),
     tokens: [registry.token],
     assets: () => registry.payable(),

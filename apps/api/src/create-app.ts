@@ -78,8 +78,7 @@ export async function createApp(config: Config, replaced: Partial<Rim> = {}): Pr
     close: async () => {
       await app.close();
       chain.close();
-      await payments.close();
-      await app.get(Readiness).close();
+      await Promise.all([payments.close(), app.get(Readiness).close()]);
       await closeRim(rim);
     },
   };

@@ -22,7 +22,10 @@ export const instantText = z
   .transform((text, context): Instant => {
     const at = parseInstant(text);
     if (at !== undefined) return at;
-    context.addIssue({ code: 'custom', message: 'must be a date-time of RFC 3339 with its offset, e.g. 2026-11-21T08:00:00Z' });
+    context.addIssue({
+      code: 'custom',
+      message: 'must be a date-time of RFC 3339 with its offset, e.g. 2026-11-21T08:00:00Z',
+    });
     return z.NEVER;
   })
   .describe('RFC 3339 date-time with an offset.');
@@ -32,7 +35,10 @@ export const atomicText = z
   .transform((text, context): bigint => {
     const atomic = parseAtomic(text);
     if (atomic !== undefined) return atomic;
-    context.addIssue({ code: 'custom', message: 'must be a whole number of atomic units in decimal digits, as a string, e.g. "4000" for 0.004 USDC' });
+    context.addIssue({
+      code: 'custom',
+      message: 'must be a whole number of atomic units in decimal digits, as a string, e.g. "4000" for 0.004 USDC',
+    });
     return z.NEVER;
   })
   .describe('Atomic units, decimal digits.');
@@ -53,7 +59,8 @@ export const scopeName = z.enum(KEY_SCOPES);
 
 export const time = (at: Instant): string => formatInstant(at);
 
-export const optionalTime = (at: Instant | undefined): string | undefined => (at === undefined ? undefined : formatInstant(at));
+export const optionalTime = (at: Instant | undefined): string | undefined =>
+  at === undefined ? undefined : formatInstant(at);
 
 /** For the documents: fields of answers. */
 export const shown = {

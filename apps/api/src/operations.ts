@@ -6,6 +6,7 @@ import { meteringOperations } from './controllers/metering.controller.js';
 import { systemOperations } from './controllers/operations.controller.js';
 import { pricingOperations } from './controllers/pricing.controller.js';
 import { providerOperations } from './controllers/provider.controller.js';
+import { statementOperations } from './controllers/statements.controller.js';
 import { eventOperations } from './routes/events.route.js';
 import { facilitatorOperations } from './routes/facilitator.routes.js';
 import { gateOperations } from './routes/gate.routes.js';
@@ -20,6 +21,7 @@ export const operations = new OperationTable([
   ...paymentOperations,
   ...facilitatorOperations,
   ...accountOperations,
+  ...statementOperations,
   ...ledgerOperations,
   ...providerOperations,
   ...keyOperations,

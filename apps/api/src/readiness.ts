@@ -58,7 +58,10 @@ export class Readiness {
   async #askChain(): Promise<string> {
     const head = await this.chain.head();
     const age = Math.max(0, Math.round(this.clock.now() / 1000 - Number(head.timestamp)));
-    if (age > this.config.CHAIN_STALE_SECONDS) throw new Error(`the newest block is ${age} s old, no payment is taken beyond ${this.config.CHAIN_STALE_SECONDS} s`);
+    if (age > this.config.CHAIN_STALE_SECONDS)
+      throw new Error(
+        `the newest block is ${age} s old, no payment is taken beyond ${this.config.CHAIN_STALE_SECONDS} s`,
+      );
     return `the newest block is ${age} s old`;
   }
 
@@ -75,7 +78,11 @@ async function part(name: Part['name'], ask: () => Promise<string>): Promise<Par
   try {
     return { name, ok: true, says: await within(ask()) };
   } catch (error) {
-    return { name, ok: false, says: error instanceof Error && error.message !== '' ? error.message.slice(0, 200) : 'does not answer' };
+    return {
+      name,
+      ok: false,
+      says: error instanceof Error && error.message !== '' ? error.message.slice(0, 200) : 'does not answer',
+    };
   }
 }
 

@@ -23,6 +23,7 @@ const balances = z.object({
     z.object({
       code: z.string(),
       name: z.string(),
+      detail: z.string().default(''),
       asset: z.string(),
       balance: z.string(),
     }),

@@ -38,7 +38,7 @@ export function printBooks(facts: {
   );
   section(
     'Ledger',
-    facts.balances.map(({ code, name, asset, balance }) => [code, name, inUnits(asset, balance)]),
+    facts.balances.map(({ code, name, detail, asset, balance }) => [code, name, inUnits(asset, balance), detail]),
   );
   section(
     'Statement',

@@ -1,4 +1,3 @@
-import { relative } from 'node:path';
 import type { StartOptions } from './arguments.js';
 import { Books } from './books.js';
 import type { DataFolder } from './data-folder.js';
@@ -76,6 +75,6 @@ async function demonstrate(providerUrl: string, agent: Wallet, books: Books, dat
     account,
     metered: await books.metered(account),
     balances: await books.balances(),
-    statements: (await books.writeStatement(account, data.statements)).map((file) => relative(process.cwd(), file)),
+    statements: await books.writeStatement(account, data.statements),
   });
 }

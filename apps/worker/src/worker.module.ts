@@ -134,6 +134,8 @@ export class WorkerModule {
           provide: Health,
           inject: [SettlementReader, SettlementRail, ...QUEUE_TOKENS],
           useFactory: (reader: SettlementReader, rail: SettlementRail, ...queues: Queue[]) => {
+            // Without a listener BullMQ prints a lost connection to the console; it connects again by itself.
+            for (const queue of queues) queue.on('error', (error) => logger.debug({ err: error }, 'the queue cannot be reached'));
             const metrics = new Metrics();
             const gauges = new WorkerMetrics(metrics, reader, queues, config.CHAIN_ID);
             return new Health({ reader, rail, queues, metrics, gauges, chainId: config.CHAIN_ID });

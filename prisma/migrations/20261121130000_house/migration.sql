@@ -192,6 +192,7 @@ CREATE TABLE "payments" (
     "signature" BYTEA NOT NULL,
     "binding" BYTEA NOT NULL,
     "resource" TEXT NOT NULL,
+    "attempt" TEXT,
     "meter_id" TEXT,
     "quantity" DECIMAL,
     "price_id" TEXT,

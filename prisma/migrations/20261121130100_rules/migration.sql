@@ -217,7 +217,7 @@ BEGIN
     SELECT i.*, decode(i.nonce, 'hex') AS nonce_bytes, decode(i.binding, 'hex') AS binding_bytes, decode(i.signature, 'hex') AS signature_bytes
     FROM jsonb_to_recordset(items) AS i (ord integer, id text, provider text, "newAccount" text, origin text, network text,
       "chainId" integer, asset text, "assetId" text, payer text, "payTo" text, nonce text, amount numeric, "validAfter" numeric,
-      "validBefore" numeric, signature text, binding text, resource text, meter text, quantity numeric, price text, release text,
+      "validBefore" numeric, signature text, binding text, resource text, attempt text, meter text, quantity numeric, price text, release text,
       "ttlSeconds" integer, balance numeric)
   ), existing AS (
     SELECT i.ord, p.id, p.account_id, p.state, p.binding, p.known_payer
@@ -265,9 +265,9 @@ BEGIN
     INSERT INTO identities (provider_id, kind, subject, account_id) SELECT u.provider, 'wallet', u.payer, u.account FROM walk_up u RETURNING account_id
   ), claimed AS (
     INSERT INTO payments (id, provider_id, account_id, origin, state, network, chain_id, asset, asset_id, payer, pay_to, nonce, amount,
-      valid_after, valid_before, signature, binding, resource, meter_id, quantity, price_id, release, known_payer, expires_at)
+      valid_after, valid_before, signature, binding, resource, attempt, meter_id, quantity, price_id, release, known_payer, expires_at)
     SELECT v.id, v.provider, coalesce(v.known_account, u.account), v.origin, 'reserved', v.network, v."chainId", v.asset, v."assetId", v.payer,
-      v."payTo", v.nonce_bytes, v.amount, v."validAfter", v."validBefore", v.signature_bytes, v.binding_bytes, v.resource, v.meter, v.quantity,
+      v."payTo", v.nonce_bytes, v.amount, v."validAfter", v."validBefore", v.signature_bytes, v.binding_bytes, v.resource, v.attempt, v.meter, v.quantity,
       v.price, v.release, v.known, now() + make_interval(secs => v."ttlSeconds")
     FROM verdict v LEFT JOIN walk_up u ON u.provider = v.provider AND u.payer = v.payer
     WHERE v.outcome = 'claimed'

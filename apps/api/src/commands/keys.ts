@@ -2,7 +2,16 @@ import { argv, env, exit, stderr, stdout } from 'node:process';
 import { parseArgs } from 'node:util';
 import { ID_PREFIXES, isId } from '@core/ids';
 import { formatInstant, parseInstant } from '@core/time';
-import { CreateKey, CreateProvider, isKeyScope, KEY_SCOPES, type KeyScope, ListKeys, ReadProvider, RevokeKey } from '@features/accounts';
+import {
+  CreateKey,
+  CreateProvider,
+  isKeyScope,
+  KEY_SCOPES,
+  type KeyScope,
+  ListKeys,
+  ReadProvider,
+  RevokeKey,
+} from '@features/accounts';
 import { Database } from '@platform/database';
 import { SystemClock, SystemIds } from '@platform/system';
 
@@ -54,7 +63,16 @@ async function main(): Promise<void> {
 
 function readArguments() {
   try {
-    const options = { provider: text, 'pay-to': text, scopes: text, name: text, env: text, expires: text, key: text, help: { type: 'boolean' } } as const;
+    const options = {
+      provider: text,
+      'pay-to': text,
+      scopes: text,
+      name: text,
+      env: text,
+      expires: text,
+      key: text,
+      help: { type: 'boolean' },
+    } as const;
     return parseArgs({ args: argv.slice(2), options, allowPositionals: true });
   } catch (error) {
     throw new Misuse(`${error instanceof Error ? error.message : 'The arguments cannot be read.'}\n\n${USAGE}`);
@@ -66,11 +84,16 @@ async function create(database: Database, pepper: string, options: Options): Pro
   const named = required(options.provider, '--provider');
   const scopes = readScopes(options.scopes);
   const expiresAt = options.expires === undefined ? undefined : parseInstant(options.expires);
-  if (options.expires !== undefined && expiresAt === undefined) throw new Misuse('--expires: give a date-time such as 2027-01-01T00:00:00Z');
-  if (options.env !== undefined && options.env !== 'live' && options.env !== 'test') throw new Misuse('--env: live or test');
+  if (options.expires !== undefined && expiresAt === undefined)
+    throw new Misuse('--expires: give a date-time such as 2027-01-01T00:00:00Z');
+  if (options.env !== undefined && options.env !== 'live' && options.env !== 'test')
+    throw new Misuse('--env: live or test');
   const provider = isId(named, ID_PREFIXES.provider)
     ? await new ReadProvider(database).run(named)
-    : await new CreateProvider(database, ids, clock).run({ name: named, payTo: required(options['pay-to'], '--pay-to') });
+    : await new CreateProvider(database, ids, clock).run({
+        name: named,
+        payTo: required(options['pay-to'], '--pay-to'),
+      });
   const made = await new CreateKey(database, ids, clock, pepper).run({
     provider: provider.id,
     name: options.name ?? 'made by the keys command',
@@ -78,20 +101,30 @@ async function create(database: Database, pepper: string, options: Options): Pro
     environment: options.env ?? 'live',
     expiresAt,
   });
-  stdout.write(`provider  ${provider.id}  ${provider.name}\npaid to   ${provider.payTo}\nkey       ${made.key.id}  ${scopes.join(' ')}\n\n${made.text}\n`);
+  stdout.write(
+    `provider  ${provider.id}  ${provider.name}\npaid to   ${provider.payTo}\nkey       ${made.key.id}  ${scopes.join(' ')}\n\n${made.text}\n`,
+  );
   stderr.write('\nThis is the only time the key is shown.\n');
 }
 
 async function list(database: Database, options: Options): Promise<void> {
   const keys = await new ListKeys(database).run(providerId(options));
   for (const { id, name, scopes, createdAt, expiresAt, revokedAt } of keys) {
-    const end = revokedAt === undefined ? (expiresAt === undefined ? '' : `  expires ${formatInstant(expiresAt)}`) : `  revoked ${formatInstant(revokedAt)}`;
+    const end =
+      revokedAt === undefined
+        ? expiresAt === undefined
+          ? ''
+          : `  expires ${formatInstant(expiresAt)}`
+        : `  revoked ${formatInstant(revokedAt)}`;
     stdout.write(`${id}  ${formatInstant(createdAt)}  ${scopes.join(',')}  ${name}${end}\n`);
   }
 }
 
 async function revoke(database: Database, options: Options): Promise<void> {
-  const key = await new RevokeKey(database, new SystemClock()).run({ provider: providerId(options), key: required(options.key, '--key') });
+  const key = await new RevokeKey(database, new SystemClock()).run({
+    provider: providerId(options),
+    key: required(options.key, '--key'),
+  });
   stdout.write(`${key.id} is revoked; it stops working everywhere within 5 seconds.\n`);
 }
 
@@ -99,13 +132,15 @@ function readScopes(given: string | undefined): readonly KeyScope[] {
   if (given === undefined) return KEY_SCOPES;
   const scopes = given.split(',').map((scope) => scope.trim());
   const unknown = scopes.filter((scope) => !isKeyScope(scope));
-  if (unknown.length > 0) throw new Misuse(`--scopes: ${unknown.join(', ')} is none; there are ${KEY_SCOPES.join(', ')}`);
+  if (unknown.length > 0)
+    throw new Misuse(`--scopes: ${unknown.join(', ')} is none; there are ${KEY_SCOPES.join(', ')}`);
   return scopes.filter(isKeyScope);
 }
 
 function providerId(options: Options): string {
   const id = required(options.provider, '--provider');
-  if (!isId(id, ID_PREFIXES.provider)) throw new Misuse('--provider: give the id of the provider, prv_…, as `keys create` printed it');
+  if (!isId(id, ID_PREFIXES.provider))
+    throw new Misuse('--provider: give the id of the provider, prv_…, as `keys create` printed it');
   return id;
 }
 

@@ -14,9 +14,18 @@ const account = z.object({
   createdAt: shown.time,
 });
 
-const view = ({ id, name, wallets, createdAt }: Account) => ({ id, name: name ?? null, wallets, createdAt: time(createdAt) });
+const view = ({ id, name, wallets, createdAt }: Account) => ({
+  id,
+  name: name ?? null,
+  wallets,
+  createdAt: time(createdAt),
+});
 
-const newAccount = z.strictObject({ name: label().optional().describe('Your own name for it, unique among your accounts; usage events may use it as `subject`.') });
+const newAccount = z.strictObject({
+  name: label()
+    .optional()
+    .describe('Your own name for it, unique among your accounts; usage events may use it as `subject`.'),
+});
 type NewAccount = z.output<typeof newAccount>;
 
 const page = z.strictObject({ limit: pageLimit, cursor: idText('acct').optional() });
@@ -31,19 +40,28 @@ const list: Operation = {
   area: 'accounts',
   access: needs('read'),
   query: page,
-  answers: { 200: { description: 'A page, in order of opening.', schema: z.object({ data: z.array(account), next: shown.next }) } },
+  answers: {
+    200: {
+      description: 'A page, in order of opening.',
+      schema: z.object({ data: z.array(account), next: shown.next }),
+    },
+  },
 };
 
 const create: Operation = {
   method: 'POST',
   path: '/v1/accounts',
   summary: 'Open an account',
-  description: 'With a name, repeating it answers the account of that name. A wallet is not linked here: it is linked by paying.',
+  description:
+    'With a name, repeating it answers the account of that name. A wallet is not linked here: it is linked by paying.',
   area: 'accounts',
   access: needs('manage'),
   body: newAccount,
   idempotency: 'once',
-  answers: { 201: { description: 'A new account.', schema: account }, 200: { description: 'The account of this name, opened before.', schema: account } },
+  answers: {
+    201: { description: 'A new account.', schema: account },
+    200: { description: 'The account of this name, opened before.', schema: account },
+  },
 };
 
 const read: Operation = {
@@ -69,7 +87,12 @@ const balance: Operation = {
       description: 'One line per asset that ever moved.',
       schema: z.object({
         account: z.string(),
-        balances: z.array(z.object({ asset: z.string(), owed: shown.signedAtomic.describe('What the account owes; negative: what it is owed.') })),
+        balances: z.array(
+          z.object({
+            asset: z.string(),
+            owed: shown.signedAtomic.describe('What the account owes; negative: what it is owed.'),
+          }),
+        ),
       }),
     },
   },
@@ -89,7 +112,11 @@ export class AccountsController {
 
   @Serves(list)
   async list(@By() caller: Caller, @Query() query: Page) {
-    const { accounts, next } = await this.listAccounts.run({ provider: caller.provider, after: query.cursor, limit: query.limit ?? PAGE });
+    const { accounts, next } = await this.listAccounts.run({
+      provider: caller.provider,
+      after: query.cursor,
+      limit: query.limit ?? PAGE,
+    });
     return { data: accounts.map(view), next: next ?? null };
   }
 
@@ -111,7 +138,10 @@ export class AccountsController {
       await this.readAccount.within(tx, id);
       const rows = await this.ledger.balances(tx, { account: id });
       const owed = rows.filter(({ code }) => code === '1110');
-      return { account: id, balances: owed.map(({ asset, debits, credits }) => ({ asset, owed: (debits - credits).toString() })) };
+      return {
+        account: id,
+        balances: owed.map(({ asset, debits, credits }) => ({ asset, owed: (debits - credits).toString() })),
+      };
     });
   }
 }

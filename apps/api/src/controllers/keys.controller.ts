@@ -43,12 +43,18 @@ const create: Operation = {
   method: 'POST',
   path: '/v1/keys',
   summary: 'Make a key',
-  description: 'The answer shows the key once, in `secret`. A repeat with the same Idempotency-Key does not show it again. A key cannot give scopes that it does not have.',
+  description:
+    'The answer shows the key once, in `secret`. A repeat with the same Idempotency-Key does not show it again. A key cannot give scopes that it does not have.',
   area: 'keys',
   access: needs('manage'),
   body: newKey,
   idempotency: 'once',
-  answers: { 201: { description: 'The key, and its secret for the only time.', schema: key.extend({ secret: z.string().describe('The key to authenticate with.') }) } },
+  answers: {
+    201: {
+      description: 'The key, and its secret for the only time.',
+      schema: key.extend({ secret: z.string().describe('The key to authenticate with.') }),
+    },
+  },
 };
 
 const revoke: Operation = {

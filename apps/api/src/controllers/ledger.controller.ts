@@ -13,7 +13,8 @@ const balances: Operation = {
   method: 'GET',
   path: '/v1/ledger/balances',
   summary: 'Balances of the ledger',
-  description: 'Every ledger account that ever moved, in order of its code. Debits and credits of an asset are equal over all of them.',
+  description:
+    'Every ledger account that ever moved, in order of its code. Debits and credits of an asset are equal over all of them.',
   area: 'ledger',
   access: needs('finance'),
   query: filter,
@@ -49,7 +50,9 @@ export class LedgerController {
 
   @Serves(balances)
   async balances(@By() caller: Caller, @Query() query: Filter) {
-    const rows = await this.database.forProvider(caller.provider, (tx) => this.ledger.balances(tx, query.account === undefined ? {} : { account: query.account }));
+    const rows = await this.database.forProvider(caller.provider, (tx) =>
+      this.ledger.balances(tx, query.account === undefined ? {} : { account: query.account }),
+    );
     return {
       data: rows.map(({ code, asset, account, detail, debits, credits }) => ({
         code,

@@ -87,7 +87,10 @@ const createMeter: Operation = {
   access: needs('manage'),
   body: newMeter,
   idempotency: 'repeatable',
-  answers: { 201: { description: 'A new meter.', schema: meter }, 200: { description: 'The meter as it was defined before.', schema: meter } },
+  answers: {
+    201: { description: 'A new meter.', schema: meter },
+    200: { description: 'The meter as it was defined before.', schema: meter },
+  },
 };
 
 const readUsage: Operation = {
@@ -154,7 +157,10 @@ export class MeteringController {
 
   @Serves(readUsage)
   async usage(@By() caller: Caller, @Query() { account, meter: name, from, to, window }: UsageQuery) {
-    if (to <= from) throw new Fault('invalid_request', 'to must lie after from: the range is from (in it) to to (not in it).', { reason: 'empty_range' });
+    if (to <= from)
+      throw new Fault('invalid_request', 'to must lie after from: the range is from (in it) to to (not in it).', {
+        reason: 'empty_range',
+      });
     const asOf = this.clock.now();
     return this.database.forProvider(caller.provider, async (tx) => {
       await this.readAccount.within(tx, account);
@@ -170,7 +176,11 @@ export class MeteringController {
         from: time(from),
         to: time(to),
         total: formatDecimal(total),
-        windows: windows?.map(({ period, quantity }) => ({ from: time(period.start), to: time(period.end), quantity: formatDecimal(quantity) })),
+        windows: windows?.map(({ period, quantity }) => ({
+          from: time(period.start),
+          to: time(period.end),
+          quantity: formatDecimal(quantity),
+        })),
       };
     });
   }
@@ -181,7 +191,13 @@ export class MeteringController {
     const names = new Map(meters.map((each) => [each.id, each.name]));
     const wanted = name === undefined ? undefined : meters.find((each) => each.name === name || each.id === name);
     if (name !== undefined && !wanted) throw unknownMeter(name);
-    const page = await this.events.run({ provider: caller.provider, account, meter: wanted?.id, limit: limit ?? PAGE, cursor });
+    const page = await this.events.run({
+      provider: caller.provider,
+      account,
+      meter: wanted?.id,
+      limit: limit ?? PAGE,
+      cursor,
+    });
     return {
       data: page.events.map((each) => ({ ...eventView(each), meter: names.get(each.meter) ?? each.meter })),
       next: page.next ?? null,
@@ -190,4 +206,6 @@ export class MeteringController {
 }
 
 const unknownMeter = (name: string): Fault =>
-  new Fault('not_found', `There is no meter "${name}". GET /v1/meters lists yours; POST /v1/meters defines one.`, { reason: 'unknown_meter' });
+  new Fault('not_found', `There is no meter "${name}". GET /v1/meters lists yours; POST /v1/meters defines one.`, {
+    reason: 'unknown_meter',
+  });

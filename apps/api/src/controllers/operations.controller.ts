@@ -26,10 +26,14 @@ const ready: Operation = {
   method: 'GET',
   path: '/health/ready',
   summary: 'Should requests be sent here?',
-  description: 'With the reasons. Only an unreachable database says no; a chain that is behind or a queue that is gone only degrades.',
+  description:
+    'With the reasons. Only an unreachable database says no; a chain that is behind or a queue that is gone only degrades.',
   area: 'operations',
   access: 'public',
-  answers: { 200: { description: 'Ready or degraded.', schema: standing }, 503: { description: 'Unready.', schema: standing } },
+  answers: {
+    200: { description: 'Ready or degraded.', schema: standing },
+    503: { description: 'Unready.', schema: standing },
+  },
 };
 
 const metrics: Operation = {

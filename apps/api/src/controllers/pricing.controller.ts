@@ -34,7 +34,11 @@ const view = ({ terms, effectiveAt, createdAt, ...rest }: StoredPrice) => ({
 const newPrice = z.strictObject({
   meter: label(128).describe('Name or id of the meter.'),
   model: z.enum([...PRICE_MODELS.keys()]).default('per_unit'),
-  definition: z.record(z.string(), z.unknown()).describe('What the model needs. per_unit: { "rate": "0.004" }, in whole units of the asset for one unit of the meter.'),
+  definition: z
+    .record(z.string(), z.unknown())
+    .describe(
+      'What the model needs. per_unit: { "rate": "0.004" }, in whole units of the asset for one unit of the meter.',
+    ),
   asset: z.string().optional().describe('Asset id; the USDC of the chain when absent.'),
   release: z.enum(RELEASE_LEVELS).optional().describe('When a response may leave; submitted when absent.'),
   effectiveAt: instantText.optional().describe('Now when absent. In the past only for the first price of a meter.'),
@@ -64,7 +68,10 @@ const create: Operation = {
   access: needs('manage'),
   body: newPrice,
   idempotency: 'once',
-  answers: { 201: { description: 'A new version.', schema: price }, 200: { description: 'The same version, made before.', schema: price } },
+  answers: {
+    201: { description: 'A new version.', schema: price },
+    200: { description: 'The same version, made before.', schema: price },
+  },
 };
 
 export const pricingOperations = [list, create];
@@ -84,7 +91,10 @@ export class PricingController {
     return this.database.forProvider(caller.provider, async (tx) => {
       if (query.meter === undefined) return { data: (await this.book.all(tx)).map(view) };
       const meter = await this.meters.find(tx, query.meter);
-      if (!meter) throw new Fault('not_found', `There is no meter "${query.meter}". GET /v1/meters lists yours.`, { reason: 'unknown_meter' });
+      if (!meter)
+        throw new Fault('not_found', `There is no meter "${query.meter}". GET /v1/meters lists yours.`, {
+          reason: 'unknown_meter',
+        });
       return { data: (await this.book.versions(tx, meter.id)).map(view) };
     });
   }
@@ -106,7 +116,11 @@ export class PricingController {
 function tokenOf(tokens: readonly PaymentAsset[], asset: string | undefined): PaymentAsset {
   const found = asset === undefined ? tokens[0] : tokens.find(({ id }) => id === asset.toLowerCase());
   if (found) return found;
-  throw new Fault('invalid_request', `asset is not one that can be paid with here; leave it out, or give one of: ${tokens.map(({ id }) => id).join(', ')}.`, {
-    reason: 'unknown_asset',
-  });
+  throw new Fault(
+    'invalid_request',
+    `asset is not one that can be paid with here; leave it out, or give one of: ${tokens.map(({ id }) => id).join(', ')}.`,
+    {
+      reason: 'unknown_asset',
+    },
+  );
 }

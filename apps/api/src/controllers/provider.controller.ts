@@ -10,7 +10,9 @@ const provider = z.object({
   payTo: z.string().describe('Address that receives what agents pay.'),
   exposureCapPayer: shown.atomic.describe('Most that may be unsettled at once from one payer.'),
   exposureCapProvider: shown.atomic.describe('Most that may be unsettled at once in all.'),
-  raiseAbove: shown.atomic.nullable().describe('Amounts above it wait one release level longer; null: none does for its amount.'),
+  raiseAbove: shown.atomic
+    .nullable()
+    .describe('Amounts above it wait one release level longer; null: none does for its amount.'),
   raiseFirstPayment: z.boolean().describe('Whether the first payment of a payer waits one release level longer.'),
   createdAt: shown.time,
 });

@@ -8,8 +8,14 @@ import { z } from 'zod';
 import { needs } from '../fields.js';
 
 const data = z.strictObject({
-  value: z.string('must be a decimal in a string, e.g. "1.25"').optional().describe('For sum meters: how much, a plain decimal.'),
-  level: z.string('must be a decimal in a string, e.g. "1048576"').optional().describe('For level meters: the absolute level from this instant on.'),
+  value: z
+    .string('must be a decimal in a string, e.g. "1.25"')
+    .optional()
+    .describe('For sum meters: how much, a plain decimal.'),
+  level: z
+    .string('must be a decimal in a string, e.g. "1048576"')
+    .optional()
+    .describe('For level meters: the absolute level from this instant on.'),
   resource: z.string().optional().describe('For level meters: which thing has the level.'),
   dimensions: z.record(z.string(), z.string()).optional().describe('Your own labels.'),
 });
@@ -58,7 +64,13 @@ const ingest: Operation = {
   answers: {
     200: {
       description: 'What became of each event.',
-      schema: z.object({ accepted: z.int(), duplicate: z.int(), conflict: z.int(), rejected: z.int(), verdicts: z.array(verdict) }),
+      schema: z.object({
+        accepted: z.int(),
+        duplicate: z.int(),
+        conflict: z.int(),
+        rejected: z.int(),
+        verdicts: z.array(verdict),
+      }),
     },
   },
 };
@@ -77,7 +89,8 @@ export const eventRoutes = (usage: IngestUsage, clock: Clock, metrics: Metrics):
         now: clock.now(),
       });
       const answer = withUnreadable(read, result);
-      for (const kind of ['accepted', 'duplicate', 'conflict', 'rejected'] as const) metrics.usageEvents(kind, answer[kind]);
+      for (const kind of ['accepted', 'duplicate', 'conflict', 'rejected'] as const)
+        metrics.usageEvents(kind, answer[kind]);
       return answer;
     },
   },
@@ -88,7 +101,9 @@ type Read = { readonly event: SentEvent } | { readonly verdict: EventVerdict };
 function readEvent(sent: unknown): Read {
   const parsed = event.safeParse(sent);
   if (parsed.success) return { event: parsed.data };
-  const said = parsed.error.issues.slice(0, 5).map((issue) => `${issue.path.join('.') || 'the event'}: ${issue.message}`);
+  const said = parsed.error.issues
+    .slice(0, 5)
+    .map((issue) => `${issue.path.join('.') || 'the event'}: ${issue.message}`);
   const text = (name: string): string => {
     const value: unknown = typeof sent === 'object' && sent !== null ? Reflect.get(sent, name) : undefined;
     return typeof value === 'string' ? value.slice(0, 256) : '';

@@ -16,7 +16,12 @@ const verify: Operation = {
   access: 'public',
   perMinute: 3000,
   body: facilitation,
-  answers: { 200: { description: 'VerifyResponse; a payment that is not valid is a normal answer.', schema: verifyResponseSchema } },
+  answers: {
+    200: {
+      description: 'VerifyResponse; a payment that is not valid is a normal answer.',
+      schema: verifyResponseSchema,
+    },
+  },
 };
 
 const settle: Operation = {
@@ -28,7 +33,12 @@ const settle: Operation = {
   access: 'public',
   perMinute: 3000,
   body: facilitation,
-  answers: { 200: { description: 'SettlementResponse; a failed settlement is a normal answer.', schema: settlementResponseSchema } },
+  answers: {
+    200: {
+      description: 'SettlementResponse; a failed settlement is a normal answer.',
+      schema: settlementResponseSchema,
+    },
+  },
 };
 
 const supported: Operation = {
@@ -43,7 +53,9 @@ const supported: Operation = {
 
 export const facilitatorOperations = [verify, settle, supported];
 
-export const facilitatorRoutes = (payments: Pick<Payments, 'verifyFacilitated' | 'settleFacilitated' | 'supported'>): HotRoute[] => [
+export const facilitatorRoutes = (
+  payments: Pick<Payments, 'verifyFacilitated' | 'settleFacilitated' | 'supported'>,
+): HotRoute[] => [
   { operation: verify, answer: (request) => payments.verifyFacilitated.run(request.body) },
   { operation: settle, answer: (request) => payments.settleFacilitated.run(request.body) },
   { operation: supported, answer: () => payments.supported.run() },

@@ -1,5 +1,12 @@
 import type { Payments } from '@features/payments';
-import type { CaptureDecision, CaptureRequest, CheckDecision, CheckRequest, VoidDecision, VoidRequest } from '@farebox/paywall';
+import type {
+  CaptureDecision,
+  CaptureRequest,
+  CheckDecision,
+  CheckRequest,
+  VoidDecision,
+  VoidRequest,
+} from '@farebox/paywall';
 import { bodyOf, callerOf, type HotRoute, MEBIBYTE, type Operation } from '@platform/http';
 import type { Metrics } from '@platform/telemetry';
 import { z } from 'zod';
@@ -17,16 +24,27 @@ const checkBody = z.strictObject({
   url: z.string().describe('Absolute URL of the priced request as the agent sees it.'),
   bodyDigest: z.string().optional().describe('Lower-case hex SHA-256 of the request’s body.'),
   meter: z.string().describe('Name of the meter the request is sold by.'),
-  quantity: z.string('must be a decimal in a string').optional().describe('Units it will use, a plain decimal; "1" when absent.'),
+  quantity: z
+    .string('must be a decimal in a string')
+    .optional()
+    .describe('Units it will use, a plain decimal; "1" when absent.'),
   description: z.string().max(200, 'must have at most 200 characters').optional(),
   mimeType: z.string().max(100, 'must have at most 100 characters').optional(),
   paymentSignature: z.string().optional().describe('The agent’s PAYMENT-SIGNATURE header, as received.'),
   xPayment: z.string().optional().describe('The agent’s X-PAYMENT header, as received.'),
+  attempt: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{16,64}$/, 'must be 16 to 64 letters, digits, - or _')
+    .optional()
+    .describe('Names this arrival of the request: the same attempt may ask again after a lost answer.'),
 });
 
 const captureBody = z.strictObject({
   payment: idText('pay'),
-  quantity: z.string('must be a decimal in a string').optional().describe('What was measured; absent: what was checked.'),
+  quantity: z
+    .string('must be a decimal in a string')
+    .optional()
+    .describe('What was measured; absent: what was checked.'),
   reply: wireReply.describe('The handler’s answer, kept for the same payment presented again.'),
 });
 
@@ -37,7 +55,11 @@ const voidBody = z.strictObject({
 
 // What the published package sends has to fit what is read here.
 const fits = (check: CheckRequest, capture: CaptureRequest, letGo: VoidRequest) => {
-  const read: [z.input<typeof checkBody>, z.input<typeof captureBody>, z.input<typeof voidBody>] = [check, { ...capture, reply: { ...capture.reply, headers: { ...capture.reply.headers } } }, letGo];
+  const read: [z.input<typeof checkBody>, z.input<typeof captureBody>, z.input<typeof voidBody>] = [
+    check,
+    { ...capture, reply: { ...capture.reply, headers: { ...capture.reply.headers } } },
+    letGo,
+  ];
   return read;
 };
 void fits;
@@ -46,7 +68,8 @@ const check: Operation = {
   method: 'POST',
   path: '/v1/gate/check',
   summary: 'May this request go ahead?',
-  description: 'Answers serve (do it, then capture or void), or what to answer the agent with: a challenge, a stored answer, a refusal.',
+  description:
+    'Answers serve (do it, then capture or void), or what to answer the agent with: a challenge, a stored answer, a refusal.',
   area: 'gate',
   access: needs('gate'),
   body: checkBody,
@@ -65,7 +88,8 @@ const capture: Operation = {
   method: 'POST',
   path: '/v1/gate/capture',
   summary: 'The request was served: charge it',
-  description: 'Repeating it gives the same answer. Answers when the response may leave, as the price’s release level says.',
+  description:
+    'Repeating it gives the same answer. Answers when the response may leave, as the price’s release level says.',
   area: 'gate',
   access: needs('gate'),
   body: captureBody,
@@ -99,7 +123,10 @@ export const gateRoutes = (payments: Pick<Payments, 'check' | 'capture' | 'void'
   {
     operation: check,
     answer: async (request): Promise<CheckDecision> => {
-      const decision = await payments.check.run({ provider: callerOf(request).provider, request: bodyOf(checkBody, request) });
+      const decision = await payments.check.run({
+        provider: callerOf(request).provider,
+        request: bodyOf(checkBody, request),
+      });
       metrics.gateDecision(decision.decision);
       if (decision.decision === 'serve') metrics.claim('claimed');
       return decision;
@@ -108,7 +135,10 @@ export const gateRoutes = (payments: Pick<Payments, 'check' | 'capture' | 'void'
   {
     operation: capture,
     answer: async (request): Promise<CaptureDecision> => {
-      const decision = await payments.capture.run({ provider: callerOf(request).provider, request: bodyOf(captureBody, request) });
+      const decision = await payments.capture.run({
+        provider: callerOf(request).provider,
+        request: bodyOf(captureBody, request),
+      });
       metrics.gateDecision(decision.decision);
       return decision;
     },
@@ -116,7 +146,10 @@ export const gateRoutes = (payments: Pick<Payments, 'check' | 'capture' | 'void'
   {
     operation: letGo,
     answer: async (request): Promise<VoidDecision> => {
-      const decision = await payments.void.run({ provider: callerOf(request).provider, request: bodyOf(voidBody, request) });
+      const decision = await payments.void.run({
+        provider: callerOf(request).provider,
+        request: bodyOf(voidBody, request),
+      });
       metrics.gateDecision('void');
       return decision;
     },

@@ -42,7 +42,12 @@ export const paymentRoutes = (payments: Pick<Payments, 'read'>): HotRoute[] => [
     operation: read,
     answer: async (request, reply): Promise<PaymentView> => {
       const payment = await payments.read.run(idOf.parse(request.params).id);
-      if (!payment) throw new Fault('not_found', 'There is no payment with this id. Check that it is whole: pay_ and 32 characters.', { reason: 'unknown_payment' });
+      if (!payment)
+        throw new Fault(
+          'not_found',
+          'There is no payment with this id. Check that it is whole: pay_ and 32 characters.',
+          { reason: 'unknown_payment' },
+        );
       void reply.header('cache-control', 'no-store');
       return payment;
     },

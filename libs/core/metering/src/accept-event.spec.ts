@@ -6,8 +6,19 @@ import { canonicalContent, contentOf, differingFields } from './content.js';
 import type { Aggregation, Meter } from './meter.js';
 
 const now = instant(Date.UTC(2026, 10, 21, 8));
-const meter = (aggregation: Aggregation): Meter => ({ id: 'mtr_1', name: `m.${aggregation}`, aggregation, unit: 'unit' });
-const event = (fields: Partial<SentEvent> = {}): SentEvent => ({ source: '/s', id: '1', type: 'm', subject: 'a', ...fields });
+const meter = (aggregation: Aggregation): Meter => ({
+  id: 'mtr_1',
+  name: `m.${aggregation}`,
+  aggregation,
+  unit: 'unit',
+});
+const event = (fields: Partial<SentEvent> = {}): SentEvent => ({
+  source: '/s',
+  id: '1',
+  type: 'm',
+  subject: 'a',
+  ...fields,
+});
 const reasonOf = (fields: Partial<SentEvent>, aggregation: Aggregation = 'count') => {
   const answer = acceptEvent(event(fields), meter(aggregation), now);
   return answer.outcome === 'rejected' ? answer.reason : 'accepted';
@@ -33,7 +44,19 @@ describe('acceptance of usage events', () => {
   it('wants exact decimals of zero or more where the meter measures', () => {
     const value = (text: string | undefined) => reasonOf({ data: { value: text } }, 'sum');
     for (const good of ['0', '1.25', '0.000000000000000001', '9'.repeat(38)]) expect(value(good)).toBe('accepted');
-    for (const bad of [undefined, '', '-1', '1e3', '+1', ' 1', '0x10', 'NaN', '01', '0.0000000000000000001', '9'.repeat(39)]) {
+    for (const bad of [
+      undefined,
+      '',
+      '-1',
+      '1e3',
+      '+1',
+      ' 1',
+      '0x10',
+      'NaN',
+      '01',
+      '0.0000000000000000001',
+      '9'.repeat(39),
+    ]) {
       expect(value(bad)).toBe('invalid_value');
     }
     expect(reasonOf({ data: null }, 'sum')).toBe('invalid_value');
@@ -70,8 +93,14 @@ describe('acceptance of usage events', () => {
 
 describe('the content of an event', () => {
   it('is the same however it is written', () => {
-    const one = contentFrom({ time: '2026-11-21T07:00:00Z', data: { value: '1.50', dimensions: { a: '1', b: '2' } } }, 'sum');
-    const two = contentFrom({ time: '2026-11-21T08:00:00.000+01:00', data: { value: '1.5', dimensions: { b: '2', a: '1' } } }, 'sum');
+    const one = contentFrom(
+      { time: '2026-11-21T07:00:00Z', data: { value: '1.50', dimensions: { a: '1', b: '2' } } },
+      'sum',
+    );
+    const two = contentFrom(
+      { time: '2026-11-21T08:00:00.000+01:00', data: { value: '1.5', dimensions: { b: '2', a: '1' } } },
+      'sum',
+    );
     expect(canonicalContent(one)).toBe(canonicalContent(two));
   });
 
@@ -93,10 +122,14 @@ describe('the content of an event', () => {
   });
 
   it('differs whenever a value differs', () => {
-    const text = fc.tuple(fc.bigInt(0n, 10n ** 20n), fc.integer({ min: 0, max: 6 })).map(([units, scale]) => formatDecimal({ units, scale }));
+    const text = fc
+      .tuple(fc.bigInt(0n, 10n ** 20n), fc.integer({ min: 0, max: 6 }))
+      .map(([units, scale]) => formatDecimal({ units, scale }));
     fc.assert(
       fc.property(text, text, (a, b) => {
-        const same = canonicalContent(contentFrom({ data: { value: a } }, 'sum')) === canonicalContent(contentFrom({ data: { value: b } }, 'sum'));
+        const same =
+          canonicalContent(contentFrom({ data: { value: a } }, 'sum')) ===
+          canonicalContent(contentFrom({ data: { value: b } }, 'sum'));
         expect(same).toBe(a === b);
       }),
     );

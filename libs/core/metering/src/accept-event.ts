@@ -84,7 +84,10 @@ export function nameProblem(event: SentEvent): Rejection | undefined {
   if (!PRINTABLE.test(event.id)) return rejected('invalid_identity', field('id'));
   if (!PRINTABLE.test(event.source)) return rejected('invalid_identity', field('source'));
   if (event.source.startsWith(RESERVED_SOURCE)) {
-    return rejected('reserved_source', `Sources that begin with "${RESERVED_SOURCE}" are kept for Farebox; use another name.`);
+    return rejected(
+      'reserved_source',
+      `Sources that begin with "${RESERVED_SOURCE}" are kept for Farebox; use another name.`,
+    );
   }
   if (!PRINTABLE.test(event.type)) return rejected('invalid_type', field('type'));
   if (!PRINTABLE.test(event.subject)) return rejected('invalid_subject', field('subject'));
@@ -128,7 +131,10 @@ function timeOf(event: SentEvent, now: Instant): Instant | Rejection {
   }
   if (time > now + FUTURE_TOLERANCE_MS) {
     const latest = formatInstant(addMs(now, FUTURE_TOLERANCE_MS));
-    return rejected('time_in_future', `"time" is more than 5 minutes ahead (latest accepted: ${latest}): set the sender's clock.`);
+    return rejected(
+      'time_in_future',
+      `"time" is more than 5 minutes ahead (latest accepted: ${latest}): set the sender's clock.`,
+    );
   }
   if (time < now - ACCEPTED_AGE_MS) {
     const earliest = formatInstant(addMs(now, -ACCEPTED_AGE_MS));
@@ -147,14 +153,19 @@ function measure(data: SentData, meter: Meter): Measured | Rejection {
       return {};
     case 'sum': {
       const value = quantityOf(data.value);
-      return value ? { value } : rejected('invalid_value', `${meter.name} sums "data.value": ${numberForm(data.value)}`);
+      return value
+        ? { value }
+        : rejected('invalid_value', `${meter.name} sums "data.value": ${numberForm(data.value)}`);
     }
     case 'level': {
       const level = quantityOf(data.level);
       if (!level) return rejected('invalid_level', `${meter.name} follows "data.level": ${numberForm(data.level)}`);
       const resource = data.resource ?? '';
       if (resource !== '' && !PRINTABLE.test(resource)) {
-        return rejected('invalid_resource', '"data.resource" must have at most 256 printable characters; leave it out for a single resource.');
+        return rejected(
+          'invalid_resource',
+          '"data.resource" must have at most 256 printable characters; leave it out for a single resource.',
+        );
       }
       return { level, resource };
     }
@@ -165,14 +176,27 @@ function measure(data: SentData, meter: Meter): Measured | Rejection {
 function strayField(data: SentData, meter: Meter): Rejection | undefined {
   const { aggregation, name } = meter;
   if (aggregation !== 'level' && (data.level !== undefined || data.resource !== undefined)) {
-    return rejected('invalid_level', `${name} is a ${aggregation} meter and has no levels: leave out "data.level" and "data.resource".`);
+    return rejected(
+      'invalid_level',
+      `${name} is a ${aggregation} meter and has no levels: leave out "data.level" and "data.resource".`,
+    );
   }
   if (aggregation === 'level' && data.value !== undefined) {
-    return rejected('invalid_value', `${name} is a level meter: send the absolute level as "data.level", and no "data.value".`);
+    return rejected(
+      'invalid_value',
+      `${name} is a level meter: send the absolute level as "data.level", and no "data.value".`,
+    );
   }
   const counted = data.value === undefined ? undefined : quantityOf(data.value);
-  if (aggregation === 'count' && data.value !== undefined && !(counted && compareDecimals(counted, decimal(1n)) === 0)) {
-    return rejected('invalid_value', `${name} counts events, one each: leave out "data.value", or measure with a sum meter.`);
+  if (
+    aggregation === 'count' &&
+    data.value !== undefined &&
+    !(counted && compareDecimals(counted, decimal(1n)) === 0)
+  ) {
+    return rejected(
+      'invalid_value',
+      `${name} counts events, one each: leave out "data.value", or measure with a sum meter.`,
+    );
   }
   return undefined;
 }
@@ -189,5 +213,7 @@ const numberForm = (text: string | undefined): string =>
 function dimensionsFit(dimensions: Readonly<Record<string, string>>): boolean {
   const entries = Object.entries(dimensions);
   const fits = (text: string) => PRINTABLE.test(text) && new TextEncoder().encode(text).length <= MOST_DIMENSION_BYTES;
-  return entries.length <= MOST_DIMENSIONS && entries.every(([key, value]) => fits(key) && (value === '' || fits(value)));
+  return (
+    entries.length <= MOST_DIMENSIONS && entries.every(([key, value]) => fits(key) && (value === '' || fits(value)))
+  );
 }

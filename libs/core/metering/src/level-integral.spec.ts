@@ -11,7 +11,8 @@ const level = (time: string, units: string, resource = '', receipt = 0n): Level 
   level: parseDecimal(units) ?? ZERO,
 });
 const november: Period = { start: at('2026-11-01T00:00:00Z'), end: at('2026-12-01T00:00:00Z') };
-const integral = (levels: Level[], range: Period, asOf = range.end) => formatDecimal(levelIntegral(levels, range, asOf));
+const integral = (levels: Level[], range: Period, asOf = range.end) =>
+  formatDecimal(levelIntegral(levels, range, asOf));
 
 describe('the level integral', () => {
   const stored = [
@@ -23,7 +24,9 @@ describe('the level integral', () => {
   it('gives the worked byte-seconds of November 2026, in whole and by segment', () => {
     expect(integral(stored, november)).toBe('14212800000000000');
     expect(integral(stored, { start: november.start, end: at('2026-11-10T12:00:00Z') })).toBe('4104000000000000');
-    expect(integral(stored, { start: at('2026-11-10T12:00:00Z'), end: at('2026-11-20T06:00:00Z') })).toBe('10108800000000000');
+    expect(integral(stored, { start: at('2026-11-10T12:00:00Z'), end: at('2026-11-20T06:00:00Z') })).toBe(
+      '10108800000000000',
+    );
     expect(integral(stored, { start: at('2026-11-20T06:00:00Z'), end: november.end })).toBe('0');
   });
 
@@ -64,11 +67,26 @@ describe('the level integral', () => {
 
   const moments = fc.integer({ min: 0, max: 120 });
   const someLevels = fc
-    .array(fc.record({ resource: fc.constantFrom('', 'a', 'b'), time: moments, units: fc.bigInt(0n, 10n ** 24n), scale: fc.integer({ min: 0, max: 18 }) }), { maxLength: 12 })
+    .array(
+      fc.record({
+        resource: fc.constantFrom('', 'a', 'b'),
+        time: moments,
+        units: fc.bigInt(0n, 10n ** 24n),
+        scale: fc.integer({ min: 0, max: 18 }),
+      }),
+      { maxLength: 12 },
+    )
     .map((drafts): Level[] =>
-      drafts.map(({ resource, time, units, scale }, i) => ({ resource, time: instant(time), receipt: BigInt(i), level: decimal(units, scale) })),
+      drafts.map(({ resource, time, units, scale }, i) => ({
+        resource,
+        time: instant(time),
+        receipt: BigInt(i),
+        level: decimal(units, scale),
+      })),
     );
-  const someRange = fc.tuple(moments, moments).map(([a, b]): Period => ({ start: instant(Math.min(a, b)), end: instant(Math.max(a, b)) }));
+  const someRange = fc
+    .tuple(moments, moments)
+    .map(([a, b]): Period => ({ start: instant(Math.min(a, b)), end: instant(Math.max(a, b)) }));
 
   /** Written differently on purpose: looks at every millisecond for the level that holds there. */
   function naive(levels: readonly Level[], range: Period, asOf: number): Decimal {
@@ -90,14 +108,18 @@ describe('the level integral', () => {
   it('equals a model that looks at every millisecond', () => {
     fc.assert(
       fc.property(someLevels, someRange, moments, (levels, range, asOf) => {
-        expect(formatDecimal(levelIntegral(levels, range, instant(asOf)))).toBe(formatDecimal(naive(levels, range, asOf)));
+        expect(formatDecimal(levelIntegral(levels, range, instant(asOf)))).toBe(
+          formatDecimal(naive(levels, range, asOf)),
+        );
       }),
       { numRuns: 300 },
     );
   });
 
   it('does not depend on the order of arrival in the list', () => {
-    const shuffled = someLevels.chain((levels) => fc.tuple(fc.constant(levels), fc.shuffledSubarray(levels, { minLength: levels.length })));
+    const shuffled = someLevels.chain((levels) =>
+      fc.tuple(fc.constant(levels), fc.shuffledSubarray(levels, { minLength: levels.length })),
+    );
     fc.assert(
       fc.property(shuffled, someRange, ([levels, other], range) => {
         expect(levelIntegral(other, range, range.end)).toEqual(levelIntegral(levels, range, range.end));

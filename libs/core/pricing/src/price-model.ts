@@ -35,7 +35,9 @@ export const PRICE_MODELS: ReadonlyMap<string, PriceModel> = new Map([['per_unit
 /** Reads a price's model and definition, as sent or as stored. */
 export function readTerms(model: string, definition: unknown): PriceTerms | { readonly problem: string } {
   const read = PRICE_MODELS.get(model);
-  return read ? read(definition) : { problem: `There is no price model "${model.slice(0, 64)}"; there is: ${[...PRICE_MODELS.keys()].join(', ')}.` };
+  return read
+    ? read(definition)
+    : { problem: `There is no price model "${model.slice(0, 64)}"; there is: ${[...PRICE_MODELS.keys()].join(', ')}.` };
 }
 
 function fieldsOf(definition: unknown): Record<string, unknown> {

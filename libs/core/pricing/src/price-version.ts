@@ -27,10 +27,15 @@ export const rate = (price: Priced, quantity: Decimal, rounding: Rounding): Amou
 export const quote = (price: Priced, quantity: Decimal): Amount => rate(price, quantity, 'up');
 
 /** The version in force at an instant; undefined before the first one. */
-export const priceInForce = <Version extends PriceVersion>(versions: readonly Version[], at: Instant): Version | undefined =>
+export const priceInForce = <Version extends PriceVersion>(
+  versions: readonly Version[],
+  at: Instant,
+): Version | undefined =>
   versions.reduce<Version | undefined>(
     (latest, version) =>
-      version.effectiveAt <= at && (latest === undefined || version.effectiveAt > latest.effectiveAt) ? version : latest,
+      version.effectiveAt <= at && (latest === undefined || version.effectiveAt > latest.effectiveAt)
+        ? version
+        : latest,
     undefined,
   );
 
@@ -41,7 +46,10 @@ export interface PricedPart<Version extends PriceVersion = PriceVersion> {
 }
 
 /** A period cut where versions take over, in order. Time before the first version has no price and is left out. */
-export function pricedParts<Version extends PriceVersion>(period: Period, versions: readonly Version[]): PricedPart<Version>[] {
+export function pricedParts<Version extends PriceVersion>(
+  period: Period,
+  versions: readonly Version[],
+): PricedPart<Version>[] {
   const inOrder = [...versions].sort((a, b) => a.effectiveAt - b.effectiveAt);
   return inOrder.flatMap((price, i) => {
     const next = inOrder[i + 1]?.effectiveAt ?? period.end;

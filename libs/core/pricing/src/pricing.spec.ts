@@ -1,5 +1,14 @@
 import fc from 'fast-check';
-import { type Decimal, addDecimals, compareDecimals, decimal, erc20Asset, formatDecimal, multiplyDecimals, subtractDecimals } from '@core/money';
+import {
+  type Decimal,
+  addDecimals,
+  compareDecimals,
+  decimal,
+  erc20Asset,
+  formatDecimal,
+  multiplyDecimals,
+  subtractDecimals,
+} from '@core/money';
 import { instant } from '@core/time';
 import { type PriceTerms, readTerms } from './price-model.js';
 import { type PriceVersion, priceInForce, pricedParts, quote, rate } from './price-version.js';
@@ -26,7 +35,8 @@ describe('the per_unit model', () => {
   it('reads a rate of at most 18 places and says what is wrong with others', () => {
     expect(terms({ rate: '0.0040' }).definition).toEqual({ rate: '0.004' });
     expect(terms({ rate: '0.000000000000000001' }).definition.rate).toBe('0.000000000000000001');
-    for (const bad of ['0.0000000000000000001', '-1', '1e-3', '', 1, null]) expect(readTerms('per_unit', { rate: bad })).toHaveProperty('problem');
+    for (const bad of ['0.0000000000000000001', '-1', '1e-3', '', 1, null])
+      expect(readTerms('per_unit', { rate: bad })).toHaveProperty('problem');
     expect(readTerms('per_unit', { rate: '1', free: '5' })).toEqual({ problem: expect.stringContaining('"free"') });
     expect(readTerms('graduated', {})).toEqual({ problem: expect.stringContaining('per_unit') });
   });
@@ -45,7 +55,9 @@ describe('rating', () => {
   });
 
   const rates = fc.bigInt(0n, 10n ** 12n).map((units) => formatDecimal(decimal(units, 15)));
-  const quantities = fc.tuple(fc.bigInt(0n, 10n ** 18n), fc.integer({ min: 0, max: 12 })).map(([units, scale]) => decimal(units, scale));
+  const quantities = fc
+    .tuple(fc.bigInt(0n, 10n ** 18n), fc.integer({ min: 0, max: 12 }))
+    .map(([units, scale]) => decimal(units, scale));
 
   it('is never more than half an atomic unit from the exact cost', () => {
     fc.assert(
@@ -112,7 +124,9 @@ describe('price versions', () => {
         const period = { start: instant(Math.min(a, b)), end: instant(Math.max(a, b)) };
         const parts = pricedParts(period, some);
         for (let ms = period.start as number; ms < period.end; ms += 1) {
-          const holding = parts.filter((part) => part.period.start <= ms && ms < part.period.end).map(({ price }) => price.id);
+          const holding = parts
+            .filter((part) => part.period.start <= ms && ms < part.period.end)
+            .map(({ price }) => price.id);
           const inForce = priceInForce(some, instant(ms));
           expect(holding).toEqual(inForce ? [inForce.id] : []);
         }

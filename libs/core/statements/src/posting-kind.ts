@@ -17,7 +17,10 @@ export function postingKind(key: string): PostingKind {
   const [, charge, revision] = ACCRUAL.exec(key) ?? [];
   if (charge !== undefined && revision !== undefined) return { kind: 'metered', charge, revision: Number(revision) };
   const [, captured, leg] = CAPTURE.exec(key) ?? [];
-  if (captured !== undefined) return leg === 'charge' ? { kind: 'paid', payment: captured } : { kind: 'payment', payment: captured, returned: false };
+  if (captured !== undefined)
+    return leg === 'charge'
+      ? { kind: 'paid', payment: captured }
+      : { kind: 'payment', payment: captured, returned: false };
   const [, returned] = RETURN.exec(key) ?? [];
   if (returned !== undefined) return { kind: 'payment', payment: returned, returned: true };
   return { kind: 'adjustment' };

@@ -86,7 +86,8 @@ export interface StatementSection extends StatementLines {
   readonly totals: StatementTotals;
 }
 
-const sum = (lines: readonly { readonly atomic: bigint }[]): bigint => lines.reduce((total, { atomic }) => total + atomic, 0n);
+const sum = (lines: readonly { readonly atomic: bigint }[]): bigint =>
+  lines.reduce((total, { atomic }) => total + atomic, 0n);
 
 /**
  * Totals the lines of a period. Lines are rounded already, so a total is a sum and is not rounded again.
@@ -104,7 +105,10 @@ export function buildStatement(lines: StatementLines, ledger: bigint): Statement
     );
   }
   const repeated = firstRepeated(lines.charges.flatMap((line) => (line.kind === 'metered' ? [line.charge] : [])));
-  if (repeated !== undefined) throw new Fault('invariant_broken', `charge ${repeated} is on the statement twice`, { reason: 'statement_disagrees' });
+  if (repeated !== undefined)
+    throw new Fault('invariant_broken', `charge ${repeated} is on the statement twice`, {
+      reason: 'statement_disagrees',
+    });
   return { ...lines, totals: { opening: lines.opening, charges, payments, adjustments, closing } };
 }
 

@@ -2,11 +2,11 @@ import { type IdPrefix, IdSource } from '@core/ids';
 import { addMs, Clock, instant, type Instant } from '@core/time';
 import { Database } from '@platform/database';
 import pg from 'pg';
+import { createTestDatabase, type TestDatabase } from '../../../../test/support/database.js';
 import { AuthenticateKey } from './authenticate-key.js';
 import { CreateAccount } from './create-account.js';
 import { CreateKey } from './create-key.js';
 import { CreateProvider } from './create-provider.js';
-import { KEY_SCOPES } from './scopes.js';
 import { ListAccounts } from './list-accounts.js';
 import { ListKeys } from './list-keys.js';
 import { ReadAccount } from './read-account.js';
@@ -37,43 +37,29 @@ class CountedIds extends IdSource {
   }
 }
 
-const superuser = process.env['TEST_PG_URL'] ?? '';
-const name = `accounts_${process.pid}_${process.hrtime.bigint()}`;
-const urlOf = (user: string | undefined) => {
-  const url = new URL(superuser);
-  if (user !== undefined) url.username = user;
-  url.pathname = `/${name}`;
-  return url.href;
-};
-
 const clock = new HeldClock(instant(1_795_000_000_000));
 const ids = new CountedIds();
+let server: TestDatabase;
 let database: Database;
 let owner: pg.Client;
 
-const sql = async (text: string) => {
-  const client = new pg.Client({ connectionString: superuser });
-  await client.connect();
-  await client.query(text);
-  await client.end();
-};
-
 beforeAll(async () => {
-  await sql(`CREATE DATABASE "${name}" TEMPLATE "${process.env['TEST_TEMPLATE']}"`);
-  database = new Database(urlOf('farebox_app'), 5);
-  owner = new pg.Client({ connectionString: urlOf(undefined) });
+  server = await createTestDatabase();
+  database = new Database(server.appUrl, 5);
+  owner = new pg.Client({ connectionString: server.ownerUrl });
   await owner.connect();
 });
 
 afterAll(async () => {
   await database.close();
   await owner.end();
-  await sql(`DROP DATABASE "${name}" WITH (FORCE)`);
+  await server.drop();
 });
 
 const newProvider = (label = 'Acme') => new CreateProvider(database, ids, clock).run({ name: label, payTo: PAY_TO });
 const keys = () => new CreateKey(database, ids, clock, PEPPER);
-const newKey = (provider: string) => keys().run({ provider, name: 'ci', scopes: ['gate', 'read'], environment: 'test' });
+const newKey = (provider: string) =>
+  keys().run({ provider, name: 'ci', scopes: ['gate', 'read'], environment: 'test' });
 const freshAuthenticator = () => new AuthenticateKey(database, clock, PEPPER);
 
 describe('a key', () => {
@@ -100,11 +86,24 @@ describe('a key', () => {
   it('is refused when malformed, unknown, or with any character of its secret changed', async () => {
     const { text } = await newKey((await newProvider()).id);
     const authenticate = freshAuthenticator();
-    for (const bad of ['', 'fbx', 'Bearer x', text.toUpperCase(), `${text}A`, text.slice(0, -1), ` ${text}`, text.replace('test', 'prod')]) {
+    for (const bad of [
+      '',
+      'fbx',
+      'Bearer x',
+      text.toUpperCase(),
+      `${text}A`,
+      text.slice(0, -1),
+      ` ${text}`,
+      text.replace('test', 'prod'),
+    ]) {
       expect(await authenticate.run(bad)).toEqual({ outcome: 'refused', reason: 'malformed' });
     }
     const last = text.at(-1) === 'A' ? 'B' : 'A';
-    const wrong = [`${text.slice(0, -1)}${last}`, text.replace(/_[0-9a-f]{32}_/, `_${'0'.repeat(32)}_`), text.replace('test', 'live')];
+    const wrong = [
+      `${text.slice(0, -1)}${last}`,
+      text.replace(/_[0-9a-f]{32}_/, `_${'0'.repeat(32)}_`),
+      text.replace('test', 'live'),
+    ];
     for (const bad of wrong) expect(await authenticate.run(bad)).toEqual({ outcome: 'refused', reason: 'unknown' });
   });
 
@@ -136,7 +135,13 @@ describe('a key', () => {
   it('ends at its expiry, to the millisecond', async () => {
     const provider = await newProvider();
     const expiresAt = addMs(clock.now(), 1_000);
-    const { text } = await keys().run({ provider: provider.id, name: 'brief', scopes: ['read'], environment: 'live', expiresAt });
+    const { text } = await keys().run({
+      provider: provider.id,
+      name: 'brief',
+      scopes: ['read'],
+      environment: 'live',
+      expiresAt,
+    });
     const authenticate = freshAuthenticator();
     clock.advance(999);
     expect((await authenticate.run(text)).outcome).toBe('authenticated');
@@ -153,7 +158,9 @@ describe('a key', () => {
       details: { beyond: ['finance'] },
     });
     await expect(keys().run({ ...wanted, scopes: [] })).rejects.toMatchObject({ reason: 'no_scope' });
-    await expect(keys().run({ ...wanted, scopes: ['read'], expiresAt: clock.now() })).rejects.toMatchObject({ reason: 'expiry_in_past' });
+    await expect(keys().run({ ...wanted, scopes: ['read'], expiresAt: clock.now() })).rejects.toMatchObject({
+      reason: 'expiry_in_past',
+    });
     expect(await new ListKeys(database).run(provider)).toEqual([]);
   });
 
@@ -172,8 +179,12 @@ describe('a provider', () => {
     const { key } = await newKey(one.id);
     const { account } = await new CreateAccount(database, ids, clock).run({ provider: one.id, name: 'agent' });
     expect(await new ListKeys(database).run(other.id)).toEqual([]);
-    await expect(new RevokeKey(database, clock).run({ provider: other.id, key: key.id })).rejects.toMatchObject({ code: 'not_found' });
-    await expect(new ReadAccount(database).run({ provider: other.id, account: account.id })).rejects.toMatchObject({ code: 'not_found' });
+    await expect(new RevokeKey(database, clock).run({ provider: other.id, key: key.id })).rejects.toMatchObject({
+      code: 'not_found',
+    });
+    await expect(new ReadAccount(database).run({ provider: other.id, account: account.id })).rejects.toMatchObject({
+      code: 'not_found',
+    });
     expect((await new ListAccounts(database).run({ provider: other.id, limit: 10 })).accounts).toEqual([]);
     expect(await new ReadProvider(database).run(one.id)).toEqual(one);
   });
@@ -186,7 +197,9 @@ describe('a provider', () => {
     expect(caps).toEqual({ ...before, exposureCapPayer: 2n ** 77n, raiseAbove: undefined });
     expect(await new ReadProvider(database).run(before.id)).toEqual(caps);
     for (const payTo of ['0x12', `0x${'0'.repeat(40)}`, PAY_TO.slice(2)]) {
-      await expect(update.run({ provider: before.id, changes: { payTo } })).rejects.toMatchObject({ reason: 'invalid_pay_to' });
+      await expect(update.run({ provider: before.id, changes: { payTo } })).rejects.toMatchObject({
+        reason: 'invalid_pay_to',
+      });
     }
     await expect(update.run({ provider: 'prv_none', changes: {} })).rejects.toMatchObject({ code: 'not_found' });
   });
@@ -204,7 +217,9 @@ describe('accounts', () => {
   it('cannot be named like an id or a wallet', async () => {
     const { id: provider } = await newProvider();
     for (const bad of ['acct_mine', PAY_TO]) {
-      await expect(new CreateAccount(database, ids, clock).run({ provider, name: bad })).rejects.toMatchObject({ reason: 'ambiguous_name' });
+      await expect(new CreateAccount(database, ids, clock).run({ provider, name: bad })).rejects.toMatchObject({
+        reason: 'ambiguous_name',
+      });
     }
   });
 

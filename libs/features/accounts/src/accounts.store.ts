@@ -74,7 +74,9 @@ export class AccountsStore {
   /** Whether the account was new: one with this name may exist already. */
   async insertAccount(tx: Tx, provider: string, account: Pick<Account, 'id' | 'name' | 'createdAt'>): Promise<boolean> {
     const { count } = await tx.account.createMany({
-      data: [{ id: account.id, providerId: provider, name: account.name ?? null, createdAt: new Date(account.createdAt) }],
+      data: [
+        { id: account.id, providerId: provider, name: account.name ?? null, createdAt: new Date(account.createdAt) },
+      ],
       skipDuplicates: true,
     });
     return count === 1;

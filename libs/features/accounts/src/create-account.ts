@@ -24,9 +24,13 @@ export class CreateAccount {
   async run(input: { provider: string; name?: string | undefined }): Promise<AccountCreation> {
     const { name } = input;
     if (name !== undefined && /^(?:acct_|0x[0-9a-fA-F]{40}$)/.test(name)) {
-      throw new Fault('invalid_request', 'name: may not look like an account id or a wallet address, as usage names accounts by any of the three.', {
-        reason: 'ambiguous_name',
-      });
+      throw new Fault(
+        'invalid_request',
+        'name: may not look like an account id or a wallet address, as usage names accounts by any of the three.',
+        {
+          reason: 'ambiguous_name',
+        },
+      );
     }
     const account: Account = { id: this.ids.next('acct'), name, wallets: [], createdAt: this.clock.now() };
     return this.database.forProvider(input.provider, async (tx) => {

@@ -35,23 +35,38 @@ export class CreateKey {
   async run(input: NewKey): Promise<{ readonly key: ListedKey; readonly text: string }> {
     const now = this.clock.now();
     const scopes = [...new Set(input.scopes)];
-    if (scopes.length === 0) throw new Fault('invalid_request', 'A key needs at least one scope.', { reason: 'no_scope' });
+    if (scopes.length === 0)
+      throw new Fault('invalid_request', 'A key needs at least one scope.', { reason: 'no_scope' });
     if (input.expiresAt !== undefined && input.expiresAt <= now) {
-      throw new Fault('invalid_request', 'expiresAt lies in the past: give an instant to come, or leave it out.', { reason: 'expiry_in_past' });
+      throw new Fault('invalid_request', 'expiresAt lies in the past: give an instant to come, or leave it out.', {
+        reason: 'expiry_in_past',
+      });
     }
     const beyond = input.within ? scopes.filter((scope) => input.within?.includes(scope) === false) : [];
     if (beyond.length > 0) {
-      throw new Fault('forbidden', `This key may not give what it does not have: ${beyond.join(', ')}. Ask with a key that has these scopes.`, {
-        reason: 'scope_escalation',
-        details: { beyond },
-      });
+      throw new Fault(
+        'forbidden',
+        `This key may not give what it does not have: ${beyond.join(', ')}. Ask with a key that has these scopes.`,
+        {
+          reason: 'scope_escalation',
+          details: { beyond },
+        },
+      );
     }
     const id = this.ids.next('key');
     const text = newKeyText(id, input.environment);
-    const key: ListedKey = { id, name: input.name, scopes, createdAt: now, expiresAt: input.expiresAt, revokedAt: undefined };
+    const key: ListedKey = {
+      id,
+      name: input.name,
+      scopes,
+      createdAt: now,
+      expiresAt: input.expiresAt,
+      revokedAt: undefined,
+    };
     await this.database.forProvider(input.provider, async (tx) => {
       const provider = await this.#store.provider(tx, input.provider);
-      if (!provider) throw new Fault('not_found', `There is no provider ${input.provider}.`, { reason: 'unknown_provider' });
+      if (!provider)
+        throw new Fault('not_found', `There is no provider ${input.provider}.`, { reason: 'unknown_provider' });
       await this.#store.insertKey(tx, input.provider, key, keyHash(text, this.pepper));
     });
     return { key, text };

@@ -41,9 +41,13 @@ export class CreateProvider {
 export function payToOf(text: string): string {
   const address = text.toLowerCase();
   if (!/^0x[0-9a-f]{40}$/.test(address) || /^0x0{40}$/.test(address)) {
-    throw new Fault('invalid_request', 'payTo is not an address that can be paid: give 0x and 40 hex digits of a wallet you hold', {
-      reason: 'invalid_pay_to',
-    });
+    throw new Fault(
+      'invalid_request',
+      'payTo is not an address that can be paid: give 0x and 40 hex digits of a wallet you hold.',
+      {
+        reason: 'invalid_pay_to',
+      },
+    );
   }
   return address;
 }

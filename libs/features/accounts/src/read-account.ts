@@ -17,9 +17,13 @@ export class ReadAccount {
   async within(tx: Tx, id: string): Promise<Account> {
     const account = await this.#store.account(tx, id);
     if (!account) {
-      throw new Fault('not_found', 'There is no such account. GET /v1/accounts lists yours; POST /v1/accounts opens one.', {
-        reason: 'unknown_account',
-      });
+      throw new Fault(
+        'not_found',
+        'There is no such account. GET /v1/accounts lists yours; POST /v1/accounts opens one.',
+        {
+          reason: 'unknown_account',
+        },
+      );
     }
     return account;
   }

@@ -17,7 +17,8 @@ export class RevokeKey {
   async run(input: { provider: string; key: string }): Promise<ListedKey> {
     const now = this.clock.now();
     const key = await this.database.forProvider(input.provider, (tx) => this.#store.revokeKey(tx, input.key, now));
-    if (!key) throw new Fault('not_found', 'There is no such key. GET /v1/keys lists yours.', { reason: 'unknown_key' });
+    if (!key)
+      throw new Fault('not_found', 'There is no such key. GET /v1/keys lists yours.', { reason: 'unknown_key' });
     return key;
   }
 }

@@ -145,4 +145,15 @@ export const BOOK_CHECKS: readonly BookCheck[] = [
       UNION ALL
       SELECT 'bytes ' || encode(c.hash, 'hex') || ' were sent before they were stored' FROM chain_candidates c WHERE c.broadcast_at < c.created_at`,
   },
+  {
+    invariant: 'M5',
+    says: 'every charge is the sum of its revisions and of the transfers that posted them',
+    counted: 'SELECT count(*)::text AS n FROM charges',
+    faults: `SELECT 'charge ' || c.id || ' is ' || c.amount || ', its revisions sum to ' || r.sum || ' and its transfers to ' || t.sum AS fault
+      FROM charges c,
+        LATERAL (SELECT coalesce(sum(amount_change), 0) AS sum FROM charge_revisions WHERE charge_id = c.id) r,
+        LATERAL (SELECT coalesce(sum(CASE WHEN d.code = '1110' THEN t.amount ELSE -t.amount END), 0) AS sum
+          FROM transfers t JOIN ledger_accounts d ON d.id = t.debit_id WHERE t.provider_id = c.provider_id AND t.reference = c.id) t
+      WHERE c.amount <> r.sum OR c.amount <> t.sum`,
+  },
 ];

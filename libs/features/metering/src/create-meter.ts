@@ -38,10 +38,14 @@ export class CreateMeter {
       const meter = await this.#meters.find(tx, name);
       if (!meter) throw new Fault('invariant_broken', 'a meter was neither created nor found');
       if (meter.aggregation !== aggregation || meter.unit !== unit) {
-        throw new Fault('conflict', `The meter "${name}" exists as a ${meter.aggregation} of ${meter.unit}. Meters do not change: use another name.`, {
-          reason: 'meter_exists',
-          details: { meter: meter.id },
-        });
+        throw new Fault(
+          'conflict',
+          `The meter "${name}" exists as a ${meter.aggregation} of ${meter.unit}. Meters do not change: use another name.`,
+          {
+            reason: 'meter_exists',
+            details: { meter: meter.id },
+          },
+        );
       }
       return { outcome: count === 1 ? ('created' as const) : ('exists' as const), meter };
     });

@@ -19,10 +19,19 @@ export class TargetLookup {
 
   constructor(private readonly writer: Writer) {}
 
-  async find(provider: string, types: ReadonlySet<string>, subjects: ReadonlySet<string>, now: Instant): Promise<EventTargets> {
+  async find(
+    provider: string,
+    types: ReadonlySet<string>,
+    subjects: ReadonlySet<string>,
+    now: Instant,
+  ): Promise<EventTargets> {
     const [meters, accounts] = await Promise.all([
-      this.#through(this.#meters, provider, types, now, (names) => this.#store.metersNamed(this.writer, provider, names)),
-      this.#through(this.#accounts, provider, subjects, now, (names) => this.#store.accountsNamed(this.writer, provider, names)),
+      this.#through(this.#meters, provider, types, now, (names) =>
+        this.#store.metersNamed(this.writer, provider, names),
+      ),
+      this.#through(this.#accounts, provider, subjects, now, (names) =>
+        this.#store.accountsNamed(this.writer, provider, names),
+      ),
     ]);
     return { meter: (type) => meters.get(type), account: (subject) => accounts.get(subject) };
   }

@@ -3,7 +3,12 @@ import type { SentEvent } from '@core/metering';
 import { Database, Writer } from '@platform/database';
 import { Outbox } from '@platform/queues';
 import { SystemIds } from '@platform/system';
-import { type TestDatabase, type SeededProvider, createTestDatabase, seedProvider } from '../../../../test/support/database.js';
+import {
+  type TestDatabase,
+  type SeededProvider,
+  createTestDatabase,
+  seedProvider,
+} from '../../../../test/support/database.js';
 import { CreateMeter, IngestUsage, ListEvents, type EventVerdict } from './index.js';
 
 const now = instant(Date.UTC(2026, 10, 21, 12));
@@ -28,7 +33,14 @@ const sum = (id: string, value: string, fields: Partial<SentEvent> = {}): SentEv
 const run = (events: SentEvent[]) => ingest.run({ provider: seeded.provider, events, now: clock.now() });
 const verdicts = (list: readonly EventVerdict[]) => list.map(({ verdict, reason }) => reason ?? verdict);
 const stored = async (where = 'true') =>
-  Number((await writer.query<{ n: string }>(`SELECT count(*)::text AS n FROM usage_events WHERE provider_id = $1 AND ${where}`, [seeded.provider]))[0]?.n);
+  Number(
+    (
+      await writer.query<{ n: string }>(
+        `SELECT count(*)::text AS n FROM usage_events WHERE provider_id = $1 AND ${where}`,
+        [seeded.provider],
+      )
+    )[0]?.n,
+  );
 
 beforeAll(async () => {
   db = await createTestDatabase();
@@ -58,7 +70,14 @@ describe('a usage event counts once (M1)', () => {
       sum('5', '1', { time: formatInstant(addMs(now, 600_000)) }),
       sum('6', '2', { subject: seeded.account }),
     ]);
-    expect(verdicts(result.verdicts)).toEqual(['accepted', 'invalid_value', 'unknown_meter', 'unknown_account', 'time_in_future', 'accepted']);
+    expect(verdicts(result.verdicts)).toEqual([
+      'accepted',
+      'invalid_value',
+      'unknown_meter',
+      'unknown_account',
+      'time_in_future',
+      'accepted',
+    ]);
     expect(result).toMatchObject({ accepted: 2, duplicate: 0, conflict: 0, rejected: 4 });
     expect(result.verdicts[2]?.message).toContain('POST /v1/meters');
     expect(result.verdicts[3]?.message).toContain('POST /v1/accounts');
@@ -80,7 +99,13 @@ describe('a usage event counts once (M1)', () => {
 
   it('does the same with repeats inside one batch', async () => {
     const result = await run([sum('1', '1'), sum('1', '1'), sum('1', '2'), sum('1', 'bad'), sum('1', '1.0')]);
-    expect(verdicts(result.verdicts)).toEqual(['accepted', 'duplicate', 'content_differs', 'invalid_value', 'duplicate']);
+    expect(verdicts(result.verdicts)).toEqual([
+      'accepted',
+      'duplicate',
+      'content_differs',
+      'invalid_value',
+      'duplicate',
+    ]);
     expect(await stored()).toBe(1);
   });
 
@@ -109,14 +134,17 @@ describe('a usage event counts once (M1)', () => {
 
   it('finds accounts by wallet and keeps providers apart', async () => {
     const wallet = `0x${'Ab'.repeat(20)}`;
-    await writer.query("INSERT INTO identities (provider_id, kind, subject, account_id) VALUES ($1, 'wallet', $2, $3)", [
-      seeded.provider,
-      wallet.toLowerCase(),
-      seeded.account,
-    ]);
+    await writer.query(
+      "INSERT INTO identities (provider_id, kind, subject, account_id) VALUES ($1, 'wallet', $2, $3)",
+      [seeded.provider, wallet.toLowerCase(), seeded.account],
+    );
     expect((await run([sum('1', '1', { subject: wallet })])).accepted).toBe(1);
     const stranger = await seedProvider(db, { accountName: 'someone' });
-    const foreign = await ingest.run({ provider: stranger.provider, events: [sum('1', '1', { subject: seeded.account })], now });
+    const foreign = await ingest.run({
+      provider: stranger.provider,
+      events: [sum('1', '1', { subject: seeded.account })],
+      now,
+    });
     expect(verdicts(foreign.verdicts)).toEqual(['unknown_meter']);
     const theirs = await new ListEvents(database).run({ provider: stranger.provider });
     expect(theirs.events).toEqual([]);
@@ -124,7 +152,12 @@ describe('a usage event counts once (M1)', () => {
 
   it('sees a meter as soon as it is made', async () => {
     expect((await run([sum('1', '1', { type: 'new.meter' })])).rejected).toBe(1);
-    await new CreateMeter(database, new SystemIds()).run({ provider: seeded.provider, name: 'new.meter', aggregation: 'sum', unit: 'x' });
+    await new CreateMeter(database, new SystemIds()).run({
+      provider: seeded.provider,
+      name: 'new.meter',
+      aggregation: 'sum',
+      unit: 'x',
+    });
     expect((await run([sum('1', '1', { type: 'new.meter' })])).accepted).toBe(1);
   });
 });
@@ -144,7 +177,10 @@ describe('ingest', () => {
     await run([sum('1', '1')]);
     expect(await writer.query('SELECT queue FROM outbox')).toHaveLength(1);
     await run([sum('4', '1')]);
-    const marks = await writer.query<{ marks: string }>('SELECT marks::text FROM rating_due WHERE provider_id = $1 ORDER BY since', [seeded.provider]);
+    const marks = await writer.query<{ marks: string }>(
+      'SELECT marks::text FROM rating_due WHERE provider_id = $1 ORDER BY since',
+      [seeded.provider],
+    );
     expect(marks.map((row) => row.marks)).toEqual(['2', '1']);
   });
 
@@ -164,7 +200,9 @@ describe('ingest', () => {
     const second = await list.run({ provider: seeded.provider, limit: 3, cursor: first.next });
     expect(second.events.map(({ id }) => id)).toEqual(['c']);
     expect(second.next).toBeUndefined();
-    await expect(list.run({ provider: seeded.provider, cursor: '1; DROP' })).rejects.toMatchObject({ code: 'invalid_request' });
+    await expect(list.run({ provider: seeded.provider, cursor: '1; DROP' })).rejects.toMatchObject({
+      code: 'invalid_request',
+    });
   });
 
   it('keeps the exact value of 38 digits', async () => {
@@ -177,7 +215,12 @@ describe('ingest', () => {
 describe('meters', () => {
   it('are made once and do not change', async () => {
     const meters = new CreateMeter(database, new SystemIds());
-    const again = await meters.run({ provider: seeded.provider, name: 'api.calls', aggregation: 'count', unit: 'call' });
+    const again = await meters.run({
+      provider: seeded.provider,
+      name: 'api.calls',
+      aggregation: 'count',
+      unit: 'call',
+    });
     expect(again.outcome).toBe('exists');
     const other = meters.run({ provider: seeded.provider, name: 'api.calls', aggregation: 'sum', unit: 'call' });
     await expect(other).rejects.toMatchObject({ code: 'conflict', reason: 'meter_exists' });

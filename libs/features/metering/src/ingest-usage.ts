@@ -9,7 +9,7 @@ import {
   differingFields,
   nameProblem,
 } from '@core/metering';
-import type { Instant } from '@core/time';
+import { type Instant, instant } from '@core/time';
 import { GroupCommit, type Writer } from '@platform/database';
 import type { Outbox } from '@platform/queues';
 import { type EventTargets, TargetLookup } from './event-targets.js';
@@ -72,13 +72,20 @@ export class IngestUsage {
    */
   async run({ provider, events, now }: IngestInput): Promise<IngestResult> {
     if (events.length > MOST_EVENTS) {
-      throw new Fault('payload_too_large', `A batch has at most ${MOST_EVENTS} events; this one has ${events.length}. Send it in parts.`);
+      throw new Fault(
+        'payload_too_large',
+        `A batch has at most ${MOST_EVENTS} events; this one has ${events.length}. Send it in parts.`,
+      );
     }
     if (this.#waiting >= this.mostWaiting) {
-      throw new Fault('too_many_requests', 'More usage arrives than can be written at the moment. Send the same events again shortly.', {
-        reason: 'ingest_saturated',
-        retryAfterSeconds: 1,
-      });
+      throw new Fault(
+        'too_many_requests',
+        'More usage arrives than can be written at the moment. Send the same events again shortly.',
+        {
+          reason: 'ingest_saturated',
+          retryAfterSeconds: 1,
+        },
+      );
     }
     this.#waiting += 1;
     try {
@@ -107,7 +114,7 @@ export class IngestUsage {
       if (!first.has(identity)) first.set(identity, row);
     }
     const unique = [...first.values()];
-    const now = calls.reduce((earliest, call) => (call.now < earliest ? call.now : earliest), calls[0]?.now ?? (0 as Instant));
+    const now = instant(Math.min(...calls.map((call) => call.now)));
     const { inserted, stored } = await this.writer.transaction(async (tx) => {
       const inserted = await this.#store.insertOnce(tx, unique, now);
       const repeated = unique.filter((row) => !inserted.has(identityOf(row.provider, row.event)));
@@ -119,7 +126,9 @@ export class IngestUsage {
       const identity = identityOf(row.provider, row.event);
       const original = first.get(identity);
       if (original && inserted.has(identity)) {
-        return row === original ? { verdict: 'accepted' } : repeatOf({ hash: original.hash, content: contentOf(original.event, original.account) }, row);
+        return row === original
+          ? { verdict: 'accepted' }
+          : repeatOf({ hash: original.hash, content: contentOf(original.event, original.account) }, row);
       }
       return repeatOf(stored.get(identity), row);
     };
@@ -140,7 +149,9 @@ function judge(provider: string, event: SentEvent, targets: EventTargets, now: I
   }
   const acceptance = acceptEvent(event, meter, now);
   if (acceptance.outcome === 'rejected') return acceptance;
-  const hash = createHash('sha256').update(canonicalContent(contentOf(acceptance.event, account))).digest('hex');
+  const hash = createHash('sha256')
+    .update(canonicalContent(contentOf(acceptance.event, account)))
+    .digest('hex');
   return { provider, account, event: acceptance.event, hash };
 }
 
@@ -156,7 +167,11 @@ function repeatOf(stored: StoredUsage | undefined, row: UsageRow): Kept {
   };
 }
 
-function summary(events: readonly SentEvent[], judged: readonly (UsageRow | Rejection)[], kept: readonly Kept[]): IngestResult {
+function summary(
+  events: readonly SentEvent[],
+  judged: readonly (UsageRow | Rejection)[],
+  kept: readonly Kept[],
+): IngestResult {
   const remaining = kept[Symbol.iterator]();
   const verdicts = events.map(({ source, id }, i): EventVerdict => {
     const judgement = judged[i];

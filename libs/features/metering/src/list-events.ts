@@ -43,7 +43,9 @@ export class ListEvents {
   }): Promise<EventPage> {
     const limit = input.limit ?? 100;
     if (!Number.isInteger(limit) || limit < 1 || limit > MOST_EVENTS) {
-      throw new Fault('invalid_request', `"limit" is a whole number from 1 to ${MOST_EVENTS}.`, { reason: 'invalid_limit' });
+      throw new Fault('invalid_request', `"limit" is a whole number from 1 to ${MOST_EVENTS}.`, {
+        reason: 'invalid_limit',
+      });
     }
     const before = readCursor(input.cursor);
     const rows = await this.database.forProvider(input.provider, (tx) =>
@@ -81,7 +83,9 @@ export class ListEvents {
 function readCursor(cursor: string | undefined): bigint | undefined {
   if (cursor === undefined) return undefined;
   if (!/^[1-9]\d{0,17}$/.test(cursor)) {
-    throw new Fault('invalid_request', 'That is not a cursor: use the "next" of the page before, unchanged.', { reason: 'invalid_cursor' });
+    throw new Fault('invalid_request', 'That is not a cursor: use the "next" of the page before, unchanged.', {
+      reason: 'invalid_cursor',
+    });
   }
   return BigInt(cursor);
 }

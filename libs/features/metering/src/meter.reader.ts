@@ -12,7 +12,13 @@ interface MeterColumns {
 
 export function meterOf(row: MeterColumns): Meter {
   const { id, name, unit, description } = row;
-  return { id, name, aggregation: aggregationOf(row.aggregation), unit, ...(description === null ? {} : { description }) };
+  return {
+    id,
+    name,
+    aggregation: aggregationOf(row.aggregation),
+    unit,
+    ...(description === null ? {} : { description }),
+  };
 }
 
 function aggregationOf(text: string): Aggregation {

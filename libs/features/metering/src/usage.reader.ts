@@ -42,11 +42,19 @@ export class UsageReader {
   async windows(tx: Tx, query: UsageQuery & { readonly window: WindowSize }): Promise<UsageWindow[]> {
     const { range, window } = query;
     if ((range.end - range.start) / SHORTEST_MS[window] > MOST_WINDOWS) {
-      throw new Fault('invalid_request', `That is more than ${MOST_WINDOWS} windows: ask for a shorter range or larger windows.`, {
-        reason: 'too_many_windows',
-      });
+      throw new Fault(
+        'invalid_request',
+        `That is more than ${MOST_WINDOWS} windows: ask for a shorter range or larger windows.`,
+        {
+          reason: 'too_many_windows',
+        },
+      );
     }
-    return this.#quantities(tx, query, windowsOf(range, window).flatMap((each) => overlap(each, range) ?? []));
+    return this.#quantities(
+      tx,
+      query,
+      windowsOf(range, window).flatMap((each) => overlap(each, range) ?? []),
+    );
   }
 
   /** Whether a level meter has a level above zero in force at an instant, or a level still to come. */
@@ -70,12 +78,16 @@ export class UsageReader {
   }
 
   /** Events by time of use: one each for count, their value for sum, and for paid usage the quantity that was sold. */
-  async #eventQuantities(tx: Tx, { account, meter, unpaidOnly }: UsageQuery, periods: readonly Period[]): Promise<Decimal[]> {
+  async #eventQuantities(
+    tx: Tx,
+    { account, meter, unpaidOnly }: UsageQuery,
+    periods: readonly Period[],
+  ): Promise<Decimal[]> {
     if (unpaidOnly && meter.aggregation === 'level') return [];
     const unpaid = meter.aggregation === 'count' ? Prisma.sql`1` : Prisma.sql`u.value`;
     const only = unpaidOnly ? Prisma.sql`AND u.payment_id IS NULL` : Prisma.empty;
     const rows = await tx.$queryRaw<{ quantity: string }[]>`
-      SELECT coalesce(sum(CASE WHEN u.payment_id IS NULL THEN ${unpaid} ELSE u.value END) FILTER (WHERE u.event_id IS NOT NULL), 0)::text AS quantity
+      SELECT coalesce(sum(CASE WHEN u.payment_id IS NULL THEN ${unpaid} ELSE u.value END) FILTER (WHERE u.meter_id IS NOT NULL), 0)::text AS quantity
       FROM ${windowList(periods)}
         LEFT JOIN usage_events u ON u.account_id = ${account} AND u.meter_id = ${meter.id} AND u.level IS NULL
           AND u.time >= w.start AND u.time < w.stop ${only}
@@ -84,7 +96,11 @@ export class UsageReader {
   }
 
   /** Each resource's level is carried into the whole range once; its segments are then laid over the windows. */
-  async #levelQuantities(tx: Tx, { account, meter, range, asOf }: UsageQuery, periods: readonly Period[]): Promise<Decimal[]> {
+  async #levelQuantities(
+    tx: Tx,
+    { account, meter, range, asOf }: UsageQuery,
+    periods: readonly Period[],
+  ): Promise<Decimal[]> {
     const end = asOf < range.end ? asOf : range.end;
     if (end <= range.start) return [];
     const [from, to] = [formatInstant(range.start), formatInstant(end)];

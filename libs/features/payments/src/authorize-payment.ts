@@ -25,6 +25,7 @@ export interface Presentation {
   /** Lower-case hex digest of what is paid for: the same authorization with another binding is refused. */
   readonly binding: string;
   readonly resource: string;
+  readonly attempt: string | undefined;
   readonly meterId: string | undefined;
   readonly meter: string | undefined;
   readonly quantity: string | undefined;
@@ -142,6 +143,7 @@ export class AuthorizePayment {
       authorization,
       binding: presented.binding,
       resource: presented.resource,
+      attempt: presented.attempt,
       meterId: presented.meterId,
       quantity: presented.quantity,
       priceId: presented.priceId,
@@ -190,6 +192,7 @@ const claimedPayment = (presented: Presentation, claim: Extract<ClaimOutcome, { 
   release: presented.release,
   knownPayer: claim.knownPayer,
   binding: presented.binding,
+  attempt: presented.attempt,
   submitted: false,
   transaction: undefined,
 });

@@ -28,6 +28,8 @@ export interface RequestToCheck extends RequestToPrice, ChallengeHints {
   readonly paymentSignature?: string | undefined;
   /** X-PAYMENT as received. */
   readonly xPayment?: string | undefined;
+  /** Names this arrival of the request; the same attempt may ask again. */
+  readonly attempt?: string | undefined;
 }
 
 /** Terms that were found to be ours, with the authorization that is to pay them. */
@@ -131,6 +133,7 @@ export class CheckPayment {
       amount: quote.amount,
       binding,
       resource: withoutQuery(quote.request.url),
+      attempt: request.attempt,
       meterId: quote.meterId,
       meter: quote.request.meter,
       quantity: quote.request.quantity,
@@ -139,7 +142,7 @@ export class CheckPayment {
     });
     switch (authorized.outcome) {
       case 'claimed':
-        return { decision: 'serve', payment: viewOf(authorized.payment, this.settings.publicUrl), captureWithinSeconds: SERVICE_SECONDS };
+        return this.#serve(authorized.payment);
       case 'refused':
         return { decision: 'pay', reply: this.challenges.refused(await this.prices.run(quote.provider, quoted), request, authorized.reason) };
       case 'exists':
@@ -150,10 +153,15 @@ export class CheckPayment {
     }
   }
 
+  #serve(payment: PaymentRow): CheckDecision {
+    return { decision: 'serve', payment: viewOf(payment, this.settings.publicUrl), captureWithinSeconds: SERVICE_SECONDS };
+  }
+
   /** The same payment for the same request again: the same answer again, once there is one. */
   async #repeat(payment: PaymentRow, quoted: QuotedRequest, request: RequestToCheck): Promise<CheckDecision> {
     const { publicUrl, releaseWaitMs } = this.settings;
     if (payment.state === 'reserved') {
+      if (payment.attempt !== undefined && payment.attempt === request.attempt) return this.#serve(payment);
       return conflict('payment_in_progress', 'A request with this payment is being served. Ask again shortly with the same payment.', 1);
     }
     if (payment.state === 'voided') {

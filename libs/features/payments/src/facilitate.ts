@@ -26,6 +26,7 @@ function presentationOf(payee: Payee, payment: FacilitatedPayment): Presentation
       .update(`facilitator\n${payee.provider}\n${asset.network}\n${asset.domain.address}\n${payTo}\n${amount}\n`)
       .digest('hex'),
     resource: payment.resource.split(/[?#]/, 1)[0]?.slice(0, 512) ?? '',
+    attempt: undefined,
     meterId: undefined,
     meter: undefined,
     quantity: undefined,

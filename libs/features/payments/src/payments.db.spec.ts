@@ -55,6 +55,18 @@ describe('the paid path, on PostgreSQL', () => {
     expect((await path.owner.query('SELECT value::text FROM usage_events WHERE payment_id = $1', [payment.id])).rows).toEqual([{ value: '1' }]);
   });
 
+  it('tells the attempt that was told to serve again, when its answer was lost, and no other', async () => {
+    const { header } = await path.signed();
+    const attempt = 'attempt-of-this-arrival';
+    const payment = paymentOf(await path.check({ paymentSignature: header, attempt }));
+    expect(paymentOf(await path.check({ paymentSignature: header, attempt }, path.b))).toEqual(payment);
+    for (const other of ['attempt-of-another-one', undefined]) {
+      expect(body(replyOf(await path.check({ paymentSignature: header, attempt: other })))).toMatchObject({ status: 409, reason: 'payment_in_progress' });
+    }
+    await path.a.capture.run({ provider: path.provider, request: { payment: payment.id, reply: ANSWER } });
+    expect(await path.check({ paymentSignature: header, attempt })).toMatchObject({ decision: 'replay' });
+  });
+
   it('opens a walk-up account for a new wallet and keeps it for the next payment', async () => {
     const payer = new Payer();
     const first = paymentOf(await path.check({ paymentSignature: (await path.signed(payer)).header }));

@@ -23,6 +23,7 @@ export interface PaymentRow {
   readonly knownPayer: boolean;
   /** Lower-case hex. */
   readonly binding: string;
+  readonly attempt: string | undefined;
   readonly submitted: boolean;
   readonly transaction: Hex | undefined;
 }
@@ -40,6 +41,7 @@ export interface ClaimItem {
   readonly authorization: ExactAuthorization;
   readonly binding: string;
   readonly resource: string;
+  readonly attempt: string | undefined;
   readonly meterId: string | undefined;
   readonly quantity: string | undefined;
   readonly priceId: string | undefined;
@@ -83,12 +85,13 @@ interface Row {
   release: ReleaseLevel;
   known_payer: boolean;
   binding: string;
+  attempt: string | null;
   submitted: boolean;
   transaction: string | null;
 }
 
 const COLUMNS = `p.id, p.provider_id, p.account_id, p.origin, p.state, p.network, p.asset, p.asset_id, p.payer, p.pay_to, p.amount::text,
-  p.charged::text, m.name AS meter, p.quantity::text, p.price_id, p.release, p.known_payer, encode(p.binding, 'hex') AS binding,
+  p.charged::text, m.name AS meter, p.quantity::text, p.price_id, p.release, p.known_payer, encode(p.binding, 'hex') AS binding, p.attempt,
   p.submitted_at IS NOT NULL AS submitted, encode(p.transaction, 'hex') AS transaction`;
 const FROM = 'FROM payments p LEFT JOIN meters m ON m.id = p.meter_id';
 
@@ -111,6 +114,7 @@ const paymentOf = (row: Row): PaymentRow => ({
   release: row.release,
   knownPayer: row.known_payer,
   binding: row.binding,
+  attempt: row.attempt ?? undefined,
   submitted: row.submitted,
   transaction: row.transaction === null ? undefined : `0x${row.transaction}`,
 });
@@ -149,6 +153,7 @@ export class PaymentStore {
             signature: bare(authorization.signature),
             binding: item.binding,
             resource: item.resource,
+            attempt: item.attempt,
             meter: item.meterId,
             quantity: item.quantity,
             price: item.priceId,

@@ -53,7 +53,11 @@ export class CreatePrice {
     return this.database.forProvider(input.provider, async (tx) => {
       const meter = await this.#meters.find(tx, input.meter);
       if (!meter) {
-        throw new Fault('not_found', `There is no meter "${input.meter.slice(0, 64)}". Create it with POST /v1/meters.`, { reason: 'unknown_meter' });
+        throw new Fault(
+          'not_found',
+          `There is no meter "${input.meter.slice(0, 64)}". Create it with POST /v1/meters.`,
+          { reason: 'unknown_meter' },
+        );
       }
       await this.#store.lockPrices(tx, meter.id, 'alone');
       const now = this.clock.now();
@@ -73,15 +77,23 @@ export class CreatePrice {
       const taken = versions.find((version) => version.effectiveAt === effectiveAt);
       if (taken && sayTheSame(taken, wanted)) return { outcome: 'exists' as const, price: taken };
       if (taken) {
-        throw new Fault('conflict', `The meter has another price from ${formatInstant(effectiveAt)}, and prices do not change: choose another instant.`, {
-          reason: 'price_exists',
-          details: { price: taken.id },
-        });
+        throw new Fault(
+          'conflict',
+          `The meter has another price from ${formatInstant(effectiveAt)}, and prices do not change: choose another instant.`,
+          {
+            reason: 'price_exists',
+            details: { price: taken.id },
+          },
+        );
       }
       if (effectiveAt < now && versions.length > 0) {
-        throw new Fault('invalid_request', `"effectiveAt" lies before now (${formatInstant(now)}), and that usage is priced already. Leave it out to begin now.`, {
-          reason: 'price_in_past',
-        });
+        throw new Fault(
+          'invalid_request',
+          `"effectiveAt" lies before now (${formatInstant(now)}), and that usage is priced already. Leave it out to begin now.`,
+          {
+            reason: 'price_in_past',
+          },
+        );
       }
       await tx.price.create({
         data: {
@@ -97,7 +109,8 @@ export class CreatePrice {
           createdAt: new Date(now),
         },
       });
-      if ((await this.#store.markAccountsOf(tx, input.provider, meter.id, effectiveAt, now)) > 0) await this.outbox.add(tx, 'rate-usage', {});
+      if ((await this.#store.markAccountsOf(tx, input.provider, meter.id, effectiveAt, now)) > 0)
+        await this.outbox.add(tx, 'rate-usage', {});
       return { outcome: 'created' as const, price: wanted };
     });
   }

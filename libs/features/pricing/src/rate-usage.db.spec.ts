@@ -7,7 +7,12 @@ import { CreateMeter, IngestUsage } from '@features/metering';
 import { Database, Writer } from '@platform/database';
 import { Outbox } from '@platform/queues';
 import { SystemIds } from '@platform/system';
-import { type TestDatabase, type SeededProvider, createTestDatabase, seedProvider } from '../../../../test/support/database.js';
+import {
+  type TestDatabase,
+  type SeededProvider,
+  createTestDatabase,
+  seedProvider,
+} from '../../../../test/support/database.js';
 import { ChargeReader, CreatePrice, PriceBookCache, RateUsage } from './index.js';
 
 const usdc: Pick<Asset, 'id' | 'decimals'> = { id: erc20Asset(84532, `0x${'1'.repeat(40)}`), decimals: 6 };
@@ -36,7 +41,8 @@ let seeded: SeededProvider;
 let serial = 0;
 
 const meter = async (name: string, aggregation: 'count' | 'sum' | 'level') =>
-  (await new CreateMeter(database, new SystemIds()).run({ provider: seeded.provider, name, aggregation, unit: 'unit' })).meter;
+  (await new CreateMeter(database, new SystemIds()).run({ provider: seeded.provider, name, aggregation, unit: 'unit' }))
+    .meter;
 const price = (name: string, rate: string, effectiveAt?: string) =>
   new CreatePrice(database, new Outbox(), clock, new SystemIds()).run({
     provider: seeded.provider,
@@ -55,18 +61,28 @@ const use = async (type: string, time: string, data?: SentEvent['data']) => {
 /** Charges as [window start, quantity, atomic amount], and the ledger's receivable beside their sum. */
 const charged = () =>
   database.forProvider(seeded.provider, async (tx) => {
-    const charges = await new ChargeReader().of(tx, seeded.account, { start: parsePeriod('2026-01').start, end: parsePeriod('2027-12').end });
+    const charges = await new ChargeReader().of(tx, seeded.account, {
+      start: parsePeriod('2026-01').start,
+      end: parsePeriod('2027-12').end,
+    });
     const balances = await new LedgerReader().balances(tx, { account: seeded.account });
     const owed = balances.reduce((sum, { debits, credits }) => sum + debits - credits, 0n);
     expect(owed).toBe(charges.reduce((sum, { atomic }) => sum + atomic, 0n));
     const history = await tx.$queryRaw<{ quantity: string; amount: string }[]>`
       SELECT coalesce(sum(quantity_change), 0)::text AS quantity, coalesce(sum(amount_change), 0)::text AS amount FROM charge_revisions`;
     expect(history[0]?.amount).toBe(owed.toString());
-    return charges.map(({ window, quantity, atomic }) => [formatInstant(window.start).slice(0, 13), formatDecimal(quantity), atomic.toString()]);
+    return charges.map(({ window, quantity, atomic }) => [
+      formatInstant(window.start).slice(0, 13),
+      formatDecimal(quantity),
+      atomic.toString(),
+    ]);
   });
-const dueRows = () => writer.query<{ due_at: Date }>('SELECT due_at FROM rating_due WHERE provider_id = $1', [seeded.provider]);
+const dueRows = () =>
+  writer.query<{ due_at: Date }>('SELECT due_at FROM rating_due WHERE provider_id = $1', [seeded.provider]);
 const transfers = async () =>
-  (await database.forProvider(seeded.provider, (tx) => tx.transfer.findMany({ orderBy: { id: 'asc' } }))).map(({ amount }) => amount.toFixed(0));
+  (await database.forProvider(seeded.provider, (tx) => tx.transfer.findMany({ orderBy: { id: 'asc' } }))).map(
+    ({ amount }) => amount.toFixed(0),
+  );
 
 beforeAll(async () => {
   db = await createTestDatabase();
@@ -114,7 +130,13 @@ describe('charge = price version × total', () => {
     await price('calls', '0.001', '2026-10-01T00:00:00Z');
     await price('calls', '0.002', '2026-11-10T12:00:00Z');
     clock.time = at('2026-11-21T12:00:00Z');
-    for (const time of ['2026-10-31T23:59:59.999Z', '2026-11-01T00:00:00Z', '2026-11-10T11:59:59.999Z', '2026-11-10T12:00:00Z']) await use('calls', time);
+    for (const time of [
+      '2026-10-31T23:59:59.999Z',
+      '2026-11-01T00:00:00Z',
+      '2026-11-10T11:59:59.999Z',
+      '2026-11-10T12:00:00Z',
+    ])
+      await use('calls', time);
     await rating.run();
     expect(await charged()).toEqual([
       ['2026-10-01T00', '1', '1000'],
@@ -157,7 +179,12 @@ describe('charge = price version × total', () => {
     await rating.run();
     await price('calls', '2', '2026-12-01T00:00:00Z');
     await rating.run();
-    expect(await charged()).toEqual(expect.arrayContaining([['2026-12-01T00', '0', '0'], ['2026-12-01T00', '1', '2000000']]));
+    expect(await charged()).toEqual(
+      expect.arrayContaining([
+        ['2026-12-01T00', '0', '0'],
+        ['2026-12-01T00', '1', '2000000'],
+      ]),
+    );
   });
 
   it('leaves usage sold through the gate alone', async () => {
@@ -227,7 +254,9 @@ describe('rating holds under repeats and races', () => {
     await meter('calls', 'count');
     await price('calls', '0.004', '2026-11-01T00:00:00Z');
     const workers = Array.from({ length: 4 }, () => new RateUsage(writer, database, clock, new SystemIds()));
-    const usage = Array.from({ length: 60 }, (_, i) => use('calls', `2026-11-${String((i % 20) + 1).padStart(2, '0')}T00:00:00Z`).then(() => workers[i % 4]?.run()));
+    const usage = Array.from({ length: 60 }, (_, i) =>
+      use('calls', `2026-11-${String((i % 20) + 1).padStart(2, '0')}T00:00:00Z`).then(() => workers[i % 4]?.run()),
+    );
     await Promise.all(usage);
     await Promise.all(workers.map((worker) => worker.run()));
     expect(await charged()).toEqual([['2026-11-01T00', '60', '240000']]);
@@ -241,15 +270,16 @@ describe('rating holds under repeats and races', () => {
     await price('calls', '1', '2026-11-01T00:00:00Z');
     await use('calls', '2026-11-20T00:00:00Z');
     // Rating has its total and waits to write the charge when further usage commits.
-    const blocker = new pg.Client({ connectionString: db.ownerUrl });
-    await blocker.connect();
+    const [blocker, watcher] = [new pg.Client(db.ownerUrl), new pg.Client(db.ownerUrl)];
+    await Promise.all([blocker.connect(), watcher.connect()]);
     await blocker.query('BEGIN; LOCK TABLE charges IN EXCLUSIVE MODE');
     const running = rating.run();
-    const blocked = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%INSERT INTO charges%'";
-    while ((await blocker.query(blocked)).rowCount === 0) await new Promise((resolve) => setImmediate(resolve));
+    const waiting =
+      "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%INSERT INTO charges%'";
+    for (let looks = 0; (await watcher.query(waiting)).rowCount === 0; looks += 1) expect(looks).toBeLessThan(5_000);
     await use('calls', '2026-11-20T00:00:01Z');
     await blocker.query('COMMIT');
-    await blocker.end();
+    await Promise.all([blocker.end(), watcher.end()]);
     await running;
     expect(await charged()).toEqual([['2026-11-01T00', '1', '1000000']]);
     expect(await dueRows()).toHaveLength(1);
@@ -288,7 +318,10 @@ describe('rating holds under repeats and races', () => {
     await price('calls', '1', '2026-11-01T00:00:00Z');
     await use('calls', '2026-11-20T00:00:00Z');
     await rating.run();
-    const change = database.forProvider(seeded.provider, (tx) => tx.$executeRaw`UPDATE charge_revisions SET amount_change = 0`);
+    const change = database.forProvider(
+      seeded.provider,
+      (tx) => tx.$executeRaw`UPDATE charge_revisions SET amount_change = 0`,
+    );
     await expect(change).rejects.toThrow(/permission denied|append-only/);
   });
 });
@@ -297,9 +330,18 @@ describe('prices', () => {
   it('do not begin in the past once there is one, and do not change', async () => {
     await meter('calls', 'count');
     const first = await price('calls', '1', '2026-11-01T00:00:00Z');
-    expect(await price('calls', '1.0', '2026-11-01T00:00:00Z')).toEqual({ outcome: 'exists', price: expect.objectContaining({ id: first.price.id }) });
-    await expect(price('calls', '2', '2026-11-01T00:00:00Z')).rejects.toMatchObject({ code: 'conflict', reason: 'price_exists' });
-    await expect(price('calls', '2', '2026-11-21T11:59:59.999Z')).rejects.toMatchObject({ code: 'invalid_request', reason: 'price_in_past' });
+    expect(await price('calls', '1.0', '2026-11-01T00:00:00Z')).toEqual({
+      outcome: 'exists',
+      price: expect.objectContaining({ id: first.price.id }),
+    });
+    await expect(price('calls', '2', '2026-11-01T00:00:00Z')).rejects.toMatchObject({
+      code: 'conflict',
+      reason: 'price_exists',
+    });
+    await expect(price('calls', '2', '2026-11-21T11:59:59.999Z')).rejects.toMatchObject({
+      code: 'invalid_request',
+      reason: 'price_in_past',
+    });
     await expect(price('calls', 'free')).rejects.toMatchObject({ reason: 'invalid_price' });
     await expect(price('nothing', '1')).rejects.toMatchObject({ code: 'not_found', reason: 'unknown_meter' });
     expect((await price('calls', '2')).price.effectiveAt).toBe(clock.now());
@@ -307,7 +349,9 @@ describe('prices', () => {
 
   it('made at once are taken one after the other: only one is the first', async () => {
     await meter('calls', 'count');
-    const made = await Promise.allSettled(['01', '02', '03'].map((day) => price('calls', '1', `2026-11-${day}T00:00:00Z`)));
+    const made = await Promise.allSettled(
+      ['01', '02', '03'].map((day) => price('calls', '1', `2026-11-${day}T00:00:00Z`)),
+    );
     expect(made.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
   });
 

@@ -59,7 +59,11 @@ export class RateUsage {
       }
       place = page.length === PAGE ? page.at(-1) : undefined;
     } while (place);
-    if (errors.length > 0) throw new AggregateError(errors, `${errors.length} of ${sum.rated} accounts' meters could not be rated and stay due`);
+    if (errors.length > 0)
+      throw new AggregateError(
+        errors,
+        `${errors.length} of ${sum.rated} accounts' meters could not be rated and stay due`,
+      );
     return sum;
   }
 
@@ -87,14 +91,23 @@ export class RateUsage {
     });
   }
 
-  async #setCharges(tx: Tx, due: DueKey, meter: Meter, prices: readonly StoredPrice[], since: Instant, now: Instant): Promise<number> {
+  async #setCharges(
+    tx: Tx,
+    due: DueKey,
+    meter: Meter,
+    prices: readonly StoredPrice[],
+    since: Instant,
+    now: Instant,
+  ): Promise<number> {
     const first = monthOf(since < now ? since : now).start;
     const months = windowsOf({ start: first, end: addMs(now, FUTURE_TOLERANCE_MS + 1) }, 'month');
     const existing = await this.#store.chargesFrom(tx, due, first);
     const parts = months.flatMap((month) => pricedParts(month, prices));
     const entries: Entry[] = [];
     for (const part of parts) {
-      const before = existing.find(({ price, window }) => price === part.price.id && window.start === part.period.start);
+      const before = existing.find(
+        ({ price, window }) => price === part.price.id && window.start === part.period.start,
+      );
       entries.push(...(await this.#setCharge(tx, due, meter, part, before, now)));
     }
     // A charge whose window no longer exists, because a version took over before it began, is set to nothing.
@@ -114,7 +127,13 @@ export class RateUsage {
     before: StoredCharge | undefined,
     now: Instant,
   ): Promise<Entry[]> {
-    const quantity = await this.#usage.total(tx, { account: due.account, meter, range: period, asOf: now, unpaidOnly: true });
+    const quantity = await this.#usage.total(tx, {
+      account: due.account,
+      meter,
+      range: period,
+      asOf: now,
+      unpaidOnly: true,
+    });
     if (!before && quantity.units === 0n) return [];
     const charge = before ?? {
       id: this.ids.next(ID_PREFIXES.charge),
@@ -125,15 +144,26 @@ export class RateUsage {
       atomic: 0n,
       revision: 0,
     };
-    return this.#change(tx, due, charge, { ...charge, window: period, quantity, atomic: rate(price, quantity, 'half-up').atomic });
+    return this.#change(tx, due, charge, {
+      ...charge,
+      window: period,
+      quantity,
+      atomic: rate(price, quantity, 'half-up').atomic,
+    });
   }
 
   /** Writes a charge's new totals and answers with the entry of the difference; none of either when nothing differs. */
   async #change(tx: Tx, due: DueKey, before: StoredCharge, totals: StoredCharge): Promise<Entry[]> {
-    const same = compareDecimals(before.quantity, totals.quantity) === 0 && before.atomic === totals.atomic && before.window.end === totals.window.end;
+    const same =
+      compareDecimals(before.quantity, totals.quantity) === 0 &&
+      before.atomic === totals.atomic &&
+      before.window.end === totals.window.end;
     if (same) return [];
     const after = { ...totals, revision: before.revision + 1 };
-    const change = { quantity: subtractDecimals(after.quantity, before.quantity), atomic: after.atomic - before.atomic };
+    const change = {
+      quantity: subtractDecimals(after.quantity, before.quantity),
+      atomic: after.atomic - before.atomic,
+    };
     await this.#store.setCharge(tx, due, after, change);
     return [
       accrueUsage({
@@ -150,7 +180,10 @@ export class RateUsage {
 
   /** A level above zero goes on costing: it is due again with the next hour. Anything else waits for its next event. */
   async #settleMark(tx: Tx, due: DueKey, meter: Meter, marks: bigint, priced: boolean, now: Instant): Promise<void> {
-    const goesOn = priced && meter.aggregation === 'level' && (await this.#usage.accrues(tx, { account: due.account, meter: meter.id, at: now }));
+    const goesOn =
+      priced &&
+      meter.aggregation === 'level' &&
+      (await this.#usage.accrues(tx, { account: due.account, meter: meter.id, at: now }));
     if (goesOn) await this.#store.postpone(tx, due, marks, now, windowOf(now, 'hour').end);
     else await this.#store.unmark(tx, due, marks);
   }

@@ -38,7 +38,11 @@ interface DueColumns {
   meter_id: string;
 }
 
-const keyOf = (row: DueColumns): DueKey => ({ provider: row.provider_id, account: row.account_id, meter: row.meter_id });
+const keyOf = (row: DueColumns): DueKey => ({
+  provider: row.provider_id,
+  account: row.account_id,
+  meter: row.meter_id,
+});
 
 export class RatingStore {
   /** The next due rows of all providers after a place, in order of `due_at`. */
@@ -48,7 +52,14 @@ export class RatingStore {
       WHERE due_at <= $1::timestamptz
         AND ($2::timestamptz IS NULL OR (due_at, provider_id, account_id, meter_id) > ($2::timestamptz, $3, $4, $5))
       ORDER BY rating_due.due_at, provider_id, account_id, meter_id LIMIT $6`,
-      [formatInstant(now), after?.dueAt ?? null, after?.provider ?? '', after?.account ?? '', after?.meter ?? '', limit],
+      [
+        formatInstant(now),
+        after?.dueAt ?? null,
+        after?.provider ?? '',
+        after?.account ?? '',
+        after?.meter ?? '',
+        limit,
+      ],
     );
     return rows.map((row) => ({ ...keyOf(row), dueAt: row.due_at }));
   }
@@ -105,7 +116,9 @@ export class RatingStore {
 
   /** Charges of windows that begin at or after an instant. */
   async chargesFrom(tx: Tx, { account, meter }: DueKey, from: Instant): Promise<StoredCharge[]> {
-    const rows = await tx.charge.findMany({ where: { accountId: account, meterId: meter, windowStart: { gte: new Date(from) } } });
+    const rows = await tx.charge.findMany({
+      where: { accountId: account, meterId: meter, windowStart: { gte: new Date(from) } },
+    });
     return rows.map((row) => ({
       id: row.id,
       price: row.priceId,
@@ -118,7 +131,12 @@ export class RatingStore {
   }
 
   /** Sets a charge: the first time a row, later its totals. The revision it changed by is kept with it. */
-  async setCharge(tx: Tx, due: DueKey, charge: StoredCharge, change: { quantity: Decimal; atomic: bigint }): Promise<void> {
+  async setCharge(
+    tx: Tx,
+    due: DueKey,
+    charge: StoredCharge,
+    change: { quantity: Decimal; atomic: bigint },
+  ): Promise<void> {
     const quantity = formatDecimal(charge.quantity);
     const amount = charge.atomic.toString();
     const [start, end] = [formatInstant(charge.window.start), formatInstant(charge.window.end)];

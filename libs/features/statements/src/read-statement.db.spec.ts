@@ -9,7 +9,12 @@ import { CreatePrice, RateUsage } from '@features/pricing';
 import { Database, Writer } from '@platform/database';
 import { Outbox } from '@platform/queues';
 import { SystemIds } from '@platform/system';
-import { type TestDatabase, type SeededProvider, createTestDatabase, seedProvider } from '../../../../test/support/database.js';
+import {
+  type TestDatabase,
+  type SeededProvider,
+  createTestDatabase,
+  seedProvider,
+} from '../../../../test/support/database.js';
 import { ReadStatement, type StatementJson, renderStatementCsv, renderStatementJson } from './index.js';
 
 const usdc: Pick<Asset, 'id' | 'decimals'> = { id: erc20Asset(84532, `0x${'1'.repeat(40)}`), decimals: 6 };
@@ -36,16 +41,28 @@ let seeded: SeededProvider;
 let statements: ReadStatement;
 const period = windowOf(today, 'month');
 
-const read = async (over = period) => renderStatementJson(await statements.run({ provider: seeded.provider, account: 'agent-1', period: over }));
+const read = async (over = period) =>
+  renderStatementJson(await statements.run({ provider: seeded.provider, account: 'agent-1', period: over }));
 const only = (statement: StatementJson) => {
   expect(statement.assets).toHaveLength(1);
   const [section] = statement.assets;
   if (!section) throw new Error('no section');
   return section;
 };
-const owed = () => database.forProvider(seeded.provider, async (tx) => (await new LedgerReader().balances(tx, { account: seeded.account })).reduce((sum, row) => sum + row.debits - row.credits, 0n));
+const owed = () =>
+  database.forProvider(seeded.provider, async (tx) =>
+    (await new LedgerReader().balances(tx, { account: seeded.account })).reduce(
+      (sum, row) => sum + row.debits - row.credits,
+      0n,
+    ),
+  );
 const meter = async (name: string, aggregation: 'count' | 'sum' | 'level', rate: string) => {
-  const { meter: made } = await new CreateMeter(database, ids).run({ provider: seeded.provider, name, aggregation, unit: 'call' });
+  const { meter: made } = await new CreateMeter(database, ids).run({
+    provider: seeded.provider,
+    name,
+    aggregation,
+    unit: 'call',
+  });
   const { price } = await new CreatePrice(database, new Outbox(), clock, ids).run({
     provider: seeded.provider,
     meter: name,
@@ -71,24 +88,55 @@ const use = async (type: string, time: Instant, data?: SentEvent['data']) => {
 async function pay(charged: string, sold: { id: string; price: string }, quantity = '1'): Promise<string> {
   const payment = ids.next('pay');
   const payer = `0x${'a'.repeat(40)}`;
-  await writer.query("INSERT INTO identities (provider_id, kind, subject, account_id) VALUES ($1, 'wallet', $2, $3) ON CONFLICT DO NOTHING", [
-    seeded.provider,
-    payer,
-    seeded.account,
-  ]);
+  await writer.query(
+    "INSERT INTO identities (provider_id, kind, subject, account_id) VALUES ($1, 'wallet', $2, $3) ON CONFLICT DO NOTHING",
+    [seeded.provider, payer, seeded.account],
+  );
   await writer.query(
     `INSERT INTO payments (id, provider_id, account_id, origin, state, network, chain_id, asset, asset_id, payer, pay_to, nonce, amount, valid_after,
       valid_before, signature, binding, resource, meter_id, quantity, price_id, release, known_payer, expires_at)
     VALUES ($1, $2, $3, 'gate', 'reserved', 'eip155:84532', 84532, $4, $5, $6, $7, decode(md5($1) || md5($1), 'hex'), $8, 0, 9999999999,
       decode(repeat('11', 65), 'hex'), decode(repeat('22', 32), 'hex'), '=GET /thing', $9, $10, $11, 'submitted', false, now() + interval '1 minute')`,
-    [payment, seeded.provider, seeded.account, `0x${'1'.repeat(40)}`, usdc.id, payer, `0x${'b'.repeat(40)}`, charged, sold.id, quantity, sold.price],
+    [
+      payment,
+      seeded.provider,
+      seeded.account,
+      `0x${'1'.repeat(40)}`,
+      usdc.id,
+      payer,
+      `0x${'b'.repeat(40)}`,
+      charged,
+      sold.id,
+      quantity,
+      sold.price,
+    ],
   );
-  const entry = capturePayment({ provider: seeded.provider, account: seeded.account, payment, charged: amount(usdc.id, BigInt(charged)), meter: sold.id });
-  const item = { id: payment, provider: seeded.provider, charged, quantity, eventHash: '00'.repeat(32), transfers: postings([entry]) };
-  expect(await writer.query('SELECT payment_id FROM capture_payments($1::jsonb)', [JSON.stringify([item])])).toHaveLength(1);
+  const entry = capturePayment({
+    provider: seeded.provider,
+    account: seeded.account,
+    payment,
+    charged: amount(usdc.id, BigInt(charged)),
+    meter: sold.id,
+  });
+  const item = {
+    id: payment,
+    provider: seeded.provider,
+    charged,
+    quantity,
+    eventHash: '00'.repeat(32),
+    transfers: postings([entry]),
+  };
+  expect(
+    await writer.query('SELECT payment_id FROM capture_payments($1::jsonb)', [JSON.stringify([item])]),
+  ).toHaveLength(1);
   return payment;
 }
-const paidCharge = (payment: string, charged: bigint) => ({ provider: seeded.provider, account: seeded.account, payment, charged: amount(usdc.id, charged) });
+const paidCharge = (payment: string, charged: bigint) => ({
+  provider: seeded.provider,
+  account: seeded.account,
+  payment,
+  charged: amount(usdc.id, charged),
+});
 
 beforeAll(async () => {
   db = await createTestDatabase();
@@ -114,7 +162,9 @@ describe('opening + charges − payments + adjustments = closing = the ledger (M
     await use('calls', addMs(today, -2_000));
     const first = await pay('4000', calls);
     const second = await pay('8000', calls, '2');
-    await database.forProvider(seeded.provider, (tx) => ledger.post(tx, settlePayment({ ...paidCharge(first, 4000n), payTo: `0x${'b'.repeat(40)}` })));
+    await database.forProvider(seeded.provider, (tx) =>
+      ledger.post(tx, settlePayment({ ...paidCharge(first, 4000n), payTo: `0x${'b'.repeat(40)}` })),
+    );
     await writer.query("UPDATE payments SET state = 'settling' WHERE id = $1", [first]);
     await writer.query(
       `UPDATE payments SET state = 'included', transaction = decode(repeat('cd', 32), 'hex'), log_index = 7, block_number = 99,
@@ -131,11 +181,24 @@ describe('opening + charges − payments + adjustments = closing = the ledger (M
       closing: { atomic: '8000', amount: '0.008' },
     });
     expect(section.lines.charges).toMatchObject([
-      { kind: 'metered', quantity: '2', unit: 'call', price: { rate: '0.004' }, meter: { name: 'calls' }, amount: { atomic: '8000' } },
+      {
+        kind: 'metered',
+        quantity: '2',
+        unit: 'call',
+        price: { rate: '0.004' },
+        meter: { name: 'calls' },
+        amount: { atomic: '8000' },
+      },
       { kind: 'paid', calls: 2, quantity: '3', meter: { name: 'calls' }, amount: { atomic: '12000' } },
     ]);
     expect(section.lines.payments).toMatchObject([
-      { payment: first, state: 'included', transaction: `0x${'cd'.repeat(32)}`, logIndex: 7, block: { number: '99', hash: `0x${'ef'.repeat(32)}` } },
+      {
+        payment: first,
+        state: 'included',
+        transaction: `0x${'cd'.repeat(32)}`,
+        logIndex: 7,
+        block: { number: '99', hash: `0x${'ef'.repeat(32)}` },
+      },
       { payment: second, state: 'served' },
     ]);
     expect(section.lines.payments[1]).not.toHaveProperty('transaction');
@@ -147,7 +210,12 @@ describe('opening + charges − payments + adjustments = closing = the ledger (M
     const payment = await pay('4000', calls);
     await database.forProvider(seeded.provider, (tx) => ledger.post(tx, failPayment(paidCharge(payment, 4000n))));
     const section = only(await read());
-    expect([section.charges.atomic, section.payments.atomic, section.adjustments.atomic, section.closing.atomic]).toEqual(['4000', '0', '-4000', '0']);
+    expect([
+      section.charges.atomic,
+      section.payments.atomic,
+      section.adjustments.atomic,
+      section.closing.atomic,
+    ]).toEqual(['4000', '0', '-4000', '0']);
     expect(section.lines.payments.map(({ returned, amount: { atomic } }) => [returned, atomic])).toEqual([
       [false, '4000'],
       [true, '-4000'],
@@ -161,8 +229,12 @@ describe('opening + charges − payments + adjustments = closing = the ledger (M
     await read();
     // What was charged so far is made a day old; the owner alone can do that, with the guards down.
     await owner.query("SET session_replication_role = 'replica'");
-    await owner.query("UPDATE transfers SET effective_at = effective_at - interval '1 day' WHERE provider_id = $1", [seeded.provider]);
-    await owner.query("UPDATE charge_revisions SET rated_at = rated_at - interval '1 day' WHERE provider_id = $1", [seeded.provider]);
+    await owner.query("UPDATE transfers SET effective_at = effective_at - interval '1 day' WHERE provider_id = $1", [
+      seeded.provider,
+    ]);
+    await owner.query("UPDATE charge_revisions SET rated_at = rated_at - interval '1 day' WHERE provider_id = $1", [
+      seeded.provider,
+    ]);
     await owner.query("SET session_replication_role = 'origin'");
     await use('bytes', addMs(today, -2_000), { value: '500.25' });
     const now = windowOf(today, 'day');
@@ -181,6 +253,14 @@ describe('opening + charges − payments + adjustments = closing = the ledger (M
     expect(only(await read()).closing.atomic).toBe('50');
     clock.time = addMs(today, 2_000);
     expect(only(await read()).closing.atomic).toBe('60');
+  });
+
+  it('shows usage that has not come to one atomic unit yet', async () => {
+    await meter('dust', 'count', '0.0000001');
+    await use('dust', addMs(today, -1_000));
+    const section = only(await read());
+    expect(section).toMatchObject({ charges: { atomic: '0' }, closing: { atomic: '0' } });
+    expect(section.lines.charges).toMatchObject([{ quantity: '1', amount: { atomic: '0' } }]);
   });
 
   it('refuses to be read when the ledger and the charges tell different stories', async () => {
@@ -210,12 +290,18 @@ describe('opening + charges − payments + adjustments = closing = the ledger (M
 
   it('stays whole while usage is rated and calls are paid at once', async () => {
     const calls = await meter('calls', 'count', '0.001');
-    const writing = Promise.all(Array.from({ length: 12 }, (_, i) => (i % 2 ? pay('1000', calls) : use('calls', addMs(today, -1_000 - i)))));
+    const writing = Promise.all(
+      Array.from({ length: 12 }, (_, i) => (i % 2 ? pay('1000', calls) : use('calls', addMs(today, -1_000 - i)))),
+    );
     const reading = Array.from({ length: 8 }, () => read());
     for (const statement of await Promise.all(reading)) expect(statement.assets.length).toBeLessThanOrEqual(1);
     await writing;
     const section = only(await read());
-    expect([section.charges.atomic, section.payments.atomic, section.closing.atomic]).toEqual(['12000', '6000', '6000']);
+    expect([section.charges.atomic, section.payments.atomic, section.closing.atomic]).toEqual([
+      '12000',
+      '6000',
+      '6000',
+    ]);
   });
 });
 
@@ -230,17 +316,26 @@ describe('the CSV of a statement', () => {
     expect(lines.at(-1)).toBe('');
     const header = lines[0]?.split(',') ?? [];
     expect(header.slice(0, 2)).toEqual(['record', 'provider_name']);
-    expect(lines.slice(1, -1).map((line) => line.split(',')[0])).toEqual(['header', 'total', 'charge', 'payment', 'total', 'total', 'total', 'total']);
+    expect(lines.slice(1, -1).map((line) => line.split(',')[0])).toEqual([
+      'header',
+      'total',
+      'charge',
+      'payment',
+      'total',
+      'total',
+      'total',
+      'total',
+    ]);
     expect(lines[1]).toContain(`header,"'=cmd|""x"", Inc.",${seeded.account},agent-1,${formatInstant(period.start)}`);
     const cells = lines[4]?.split(',') ?? [];
     const cell = (name: string) => cells[header.indexOf(name)];
-    expect([cell('payment_id'), cell('amount'), cell('amount_atomic'), cell('payment_status'), cell('description')]).toEqual([
-      payment,
-      '0.004',
-      '4000',
-      'served',
-      "'=GET /thing",
-    ]);
+    expect([
+      cell('payment_id'),
+      cell('amount'),
+      cell('amount_atomic'),
+      cell('payment_status'),
+      cell('description'),
+    ]).toEqual([payment, '0.004', '4000', 'served', "'=GET /thing"]);
     expect(parsePeriod(formatInstant(period.start).slice(0, 7))).toEqual(period);
   });
 });

@@ -16,7 +16,13 @@ import { type Clock, type Instant, type Period } from '@core/time';
 import { MeterReader } from '@features/metering';
 import { PriceBook, type RateUsage, type StoredPrice } from '@features/pricing';
 import type { Database, Tx } from '@platform/database';
-import { type ChargeDetail, type Movement, type PaymentDetail, type PeriodSnapshot, StatementStore } from './statement.store.js';
+import {
+  type ChargeDetail,
+  type Movement,
+  type PaymentDetail,
+  type PeriodSnapshot,
+  StatementStore,
+} from './statement.store.js';
 
 export interface Statement {
   readonly provider: { readonly id: string; readonly name: string };
@@ -25,11 +31,14 @@ export interface Statement {
   readonly readAt: Instant;
   /** `open` while the period lasts and more may still come; `ended` after it. */
   readonly status: 'open' | 'ended';
-  /** One for each asset the account ever owed, in order of asset. */
+  /** One for each asset the account ever owed or used something priced in, in order of asset. */
   readonly sections: readonly (StatementSection & { readonly decimals: number | undefined })[];
 }
 
-type Kinded<Kind extends PostingKind['kind']> = { readonly movement: Movement; readonly posting: Extract<PostingKind, { kind: Kind }> };
+type Kinded<Kind extends PostingKind['kind']> = {
+  readonly movement: Movement;
+  readonly posting: Extract<PostingKind, { kind: Kind }>;
+};
 
 interface Details {
   readonly charges: ReadonlyMap<string, ChargeDetail>;
@@ -58,11 +67,17 @@ export class ReadStatement {
    * @param input.account id or name
    * @throws Fault not_found (`unknown_account`); invariant_broken when the statement and the ledger disagree
    */
-  async run(input: { readonly provider: string; readonly account: string; readonly period: Period }): Promise<Statement> {
+  async run(input: {
+    readonly provider: string;
+    readonly account: string;
+    readonly period: Period;
+  }): Promise<Statement> {
     const { provider, period } = input;
     const account = await this.database.forProvider(provider, (tx) => this.#store.account(tx, input.account));
     if (!account) {
-      throw new Fault('not_found', `There is no account with the id or name "${input.account.slice(0, 64)}".`, { reason: 'unknown_account' });
+      throw new Fault('not_found', `There is no account with the id or name "${input.account.slice(0, 64)}".`, {
+        reason: 'unknown_account',
+      });
     }
     await this.rateUsage.rateNow({ provider, account: account.id });
     return this.database.forProvider(provider, async (tx) => {
@@ -75,16 +90,21 @@ export class ReadStatement {
         period,
         readAt,
         status: readAt < period.end ? ('open' as const) : ('ended' as const),
-        sections: [...snapshot.closing.keys()].sort().map((asset) => sectionOf(asset, snapshot, details)),
+        sections: assetsOf(snapshot, details).map((asset) => sectionOf(asset, snapshot, details)),
       };
     });
   }
 
   async #details(tx: Tx, { movements, changes }: PeriodSnapshot): Promise<Details> {
     const kinds = movements.map(({ postingKey }) => postingKind(postingKey));
-    const payments = new Set(kinds.flatMap((kind) => (kind.kind === 'paid' || kind.kind === 'payment' ? [kind.payment] : [])));
+    const payments = new Set(
+      kinds.flatMap((kind) => (kind.kind === 'paid' || kind.kind === 'payment' ? [kind.payment] : [])),
+    );
     return {
-      charges: await this.#store.charges(tx, changes.map(({ charge }) => charge)),
+      charges: await this.#store.charges(
+        tx,
+        changes.map(({ charge }) => charge),
+      ),
       payments: await this.#store.payments(tx, [...payments]),
       meters: new Map((await this.#meters.list(tx)).map((meter) => [meter.id, meter])),
       prices: new Map((await this.#book.all(tx)).map((price) => [price.id, price])),
@@ -92,9 +112,16 @@ export class ReadStatement {
   }
 }
 
+/** Of whatever moved, and of usage so small that it came to nothing yet. */
+const assetsOf = (snapshot: PeriodSnapshot, details: Details): AssetId[] =>
+  [...new Set([...snapshot.closing.keys(), ...[...details.charges.values()].map(({ asset }) => asset)])].sort();
+
 function sectionOf(asset: AssetId, snapshot: PeriodSnapshot, details: Details): Statement['sections'][number] {
-  const moved = snapshot.movements.filter((movement) => movement.asset === asset).map((movement) => ({ movement, posting: postingKind(movement.postingKey) }));
-  const of = <Kind extends PostingKind['kind']>(kind: Kind) => moved.filter((each): each is Kinded<Kind> => each.posting.kind === kind);
+  const moved = snapshot.movements
+    .filter((movement) => movement.asset === asset)
+    .map((movement) => ({ movement, posting: postingKind(movement.postingKey) }));
+  const of = <Kind extends PostingKind['kind']>(kind: Kind) =>
+    moved.filter((each): each is Kinded<Kind> => each.posting.kind === kind);
   const section = buildStatement(
     {
       asset,
@@ -110,17 +137,26 @@ function sectionOf(asset: AssetId, snapshot: PeriodSnapshot, details: Details): 
 }
 
 /** What the ledger moved for a charge must be what the revisions of the charge changed: else one of them is wrong. */
-function meteredLines(asset: AssetId, moved: readonly Kinded<'metered'>[], { changes }: PeriodSnapshot, details: Details): MeteredLine[] {
+function meteredLines(
+  asset: AssetId,
+  moved: readonly Kinded<'metered'>[],
+  { changes }: PeriodSnapshot,
+  details: Details,
+): MeteredLine[] {
   const posted = new Map<string, bigint>();
-  for (const { movement, posting } of moved) posted.set(posting.charge, (posted.get(posting.charge) ?? 0n) + movement.atomic);
+  for (const { movement, posting } of moved)
+    posted.set(posting.charge, (posted.get(posting.charge) ?? 0n) + movement.atomic);
   const lines = changes.flatMap((change): MeteredLine[] => {
     const charge = details.charges.get(change.charge);
     if (charge?.asset !== asset) return [];
     const atomic = posted.get(change.charge) ?? 0n;
-    if (atomic !== change.atomic) disagree(`charge ${change.charge} changed by ${change.atomic} and its transfers by ${atomic}`);
+    if (atomic !== change.atomic)
+      disagree(`charge ${change.charge} changed by ${change.atomic} and its transfers by ${atomic}`);
     posted.delete(change.charge);
     const subject = subjectOf(charge.meterId, charge.priceId, details);
-    return [{ kind: 'metered', charge: change.charge, ...subject, service: charge.window, quantity: change.quantity, atomic }];
+    return [
+      { kind: 'metered', charge: change.charge, ...subject, service: charge.window, quantity: change.quantity, atomic },
+    ];
   });
   const unexplained = [...posted.keys()];
   if (unexplained.length > 0) disagree(`transfers of ${unexplained.join(', ')} have no revision of a charge`);
@@ -147,7 +183,10 @@ function paidLines(moved: readonly Kinded<'paid'>[], details: Details): PaidLine
 }
 
 function paymentLine({ movement, posting }: Kinded<'payment'>, details: Details): PaymentLine {
-  const { state, resource, network, payer, payTo, transaction, logIndex, block, settledAt } = paymentOf(posting.payment, details);
+  const { state, resource, network, payer, payTo, transaction, logIndex, block, settledAt } = paymentOf(
+    posting.payment,
+    details,
+  );
   return {
     payment: posting.payment,
     returned: posting.returned,

@@ -69,20 +69,22 @@ export function renderStatementCsv(statement: Statement): string {
 }
 
 function sectionRows(section: Section): Row[] {
-  const total = (kind: keyof Section['totals']): Row => ({ record: 'total', kind, ...money(section.totals[kind], section) });
+  const total = (kind: keyof Section['totals']): Row => ({
+    record: 'total',
+    kind,
+    ...money(section.totals[kind], section),
+  });
   return [
     total('opening'),
     ...section.charges.map((line) => chargeRow(line, section)),
     ...section.payments.map((line) => paymentRow(line, section)),
-    ...section.adjustments.map(
-      (line): Row => ({
-        record: 'adjustment',
-        line_id: text(line.postingKey),
-        received_at: formatInstant(line.at),
-        description: text(line.reason),
-        ...money(line.atomic, section),
-      }),
-    ),
+    ...section.adjustments.map((line): Row => ({
+      record: 'adjustment',
+      line_id: text(line.postingKey),
+      received_at: formatInstant(line.at),
+      description: text(line.reason),
+      ...money(line.atomic, section),
+    })),
     total('charges'),
     total('payments'),
     total('adjustments'),
@@ -101,7 +103,11 @@ function chargeRow(line: ChargeLine, section: Section): Row {
     record: 'charge',
     kind: line.kind,
     ...(line.kind === 'metered'
-      ? { line_id: line.charge, service_start: formatInstant(line.service.start), service_end: formatInstant(line.service.end) }
+      ? {
+          line_id: line.charge,
+          service_start: formatInstant(line.service.start),
+          service_end: formatInstant(line.service.end),
+        }
       : { calls: String(line.calls) }),
     meter: text(line.meter?.name ?? ''),
     quantity: formatDecimal(line.quantity),

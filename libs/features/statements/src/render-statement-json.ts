@@ -58,7 +58,11 @@ function chargeJson(line: ChargeLine, section: Section) {
   return {
     kind: line.kind,
     ...(line.kind === 'metered'
-      ? { charge: line.charge, serviceStart: formatInstant(line.service.start), serviceEnd: formatInstant(line.service.end) }
+      ? {
+          charge: line.charge,
+          serviceStart: formatInstant(line.service.start),
+          serviceEnd: formatInstant(line.service.end),
+        }
       : { calls: line.calls }),
     ...(line.meter ? { meter: line.meter } : {}),
     ...(line.price ? { price: line.price } : {}),

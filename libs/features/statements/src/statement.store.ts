@@ -124,7 +124,12 @@ export class StatementStore {
     return new Map(
       rows.map((row) => [
         row.id,
-        { meterId: row.meterId, priceId: row.priceId, asset: assetId(row.asset), window: { start: at(row.windowStart), end: at(row.windowEnd) } },
+        {
+          meterId: row.meterId,
+          priceId: row.priceId,
+          asset: assetId(row.asset),
+          window: { start: at(row.windowStart), end: at(row.windowEnd) },
+        },
       ]),
     );
   }
@@ -146,7 +151,10 @@ export class StatementStore {
           quantity: row.quantity === null ? undefined : exact(row.quantity),
           transaction: row.transaction === null ? undefined : hex(row.transaction),
           logIndex: row.logIndex ?? undefined,
-          block: row.blockNumber === null || row.blockHash === null ? undefined : { number: row.blockNumber, hash: hex(row.blockHash) },
+          block:
+            row.blockNumber === null || row.blockHash === null
+              ? undefined
+              : { number: row.blockNumber, hash: hex(row.blockHash) },
           settledAt: row.settledAt === null ? undefined : at(row.settledAt),
         },
       ]),
@@ -163,7 +171,9 @@ export class StatementStore {
   }
 
   async providerName(tx: Tx): Promise<string | undefined> {
-    const rows = await tx.$queryRaw<{ name: string }[]>(Prisma.sql`SELECT name FROM providers WHERE id = current_provider()`);
+    const rows = await tx.$queryRaw<{ name: string }[]>(
+      Prisma.sql`SELECT name FROM providers WHERE id = current_provider()`,
+    );
     return rows[0]?.name;
   }
 }

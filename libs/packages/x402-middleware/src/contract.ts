@@ -23,6 +23,11 @@ export interface CheckRequest {
   readonly paymentSignature?: string;
   /** The agent's `X-PAYMENT` header (protocol version 1), as received. */
   readonly xPayment?: string;
+  /**
+   * Names this one arrival of the request, with 16 to 64 letters, digits, `-` or `_` that nobody can guess. When the answer is
+   * lost, the same question with the same attempt is told to serve again; any other presentation of the payment is not.
+   */
+  readonly attempt?: string;
 }
 
 /** An answer to write out as it is. `body` is base64 of the bytes; an empty string is an empty body. */

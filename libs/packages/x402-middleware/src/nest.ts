@@ -41,6 +41,9 @@ type NestResponse = Wrapped<ServerResponse> & { getHeaders(): OutgoingHttpHeader
 
 const PRICE = 'farebox:price';
 
+/** Requests that a PriceGuard let through; each module that has prices has a guard of its own. */
+const admitted = new WeakSet<object>();
+
 /** The paywall has its answer ready, and it is what will be sent; this only ends Nest's own way through the request. */
 export class AnsweredByPaywall extends HttpException {
   constructor(status: number) {
@@ -62,7 +65,7 @@ export class PriceGuard implements CanActivate {
     if (price === undefined) throw new PaywallError('This handler has a PriceGuard, but no @Price says what it costs.');
     const http = context.switchToHttp();
     const request = http.getRequest<NestRequest & Wrapped<IncomingMessage>>();
-    if (request.farebox !== undefined) return true; // Priced on the class and on the method: the method's price was taken.
+    if (admitted.has(request)) return true; // Priced on the class and on the method: the method's price was taken.
 
     const message: IncomingMessage & { farebox?: PricedCall } = request.raw ?? request;
     const target = request.originalUrl ?? request.url;
@@ -71,6 +74,7 @@ export class PriceGuard implements CanActivate {
     this.#hold(http.getResponse<NestResponse>(), asked, () => price.measured?.(request));
     if (asked.kind !== 'serve') throw new AnsweredByPaywall(asked.kind === 'answer' ? asked.reply.status : 400);
     request.farebox = message.farebox = asked.call;
+    admitted.add(request);
     return true;
   }
 

@@ -40,7 +40,9 @@ export class Paywall {
 
     const askedAt = this.settings.elapsed();
     try {
-      const decision = await this.#gate.check(request);
+      // Named, so that the question can be asked again when its answer is lost: nobody else is told to serve.
+      const attempt = bringsPayment ? { attempt: crypto.randomUUID() } : {};
+      const decision = await this.#gate.check({ ...request, ...attempt });
       if (decision.decision === 'serve') return { kind: 'serve', payment: decision.payment };
       const { value, rest } = takeHeader(decision.reply.headers, CACHE_SECONDS);
       const reply = { ...decision.reply, headers: rest };

@@ -47,7 +47,8 @@ const REFUSALS: Readonly<Record<string, string>> = {
  * @throws Fault unauthenticated (no key, or none that holds), forbidden (a key without the scope)
  */
 export async function authenticate(check: KeyCheck, authorization: string | undefined, scope: string): Promise<Caller> {
-  if (authorization === undefined) throw new Fault('unauthenticated', `This needs a key. ${HOW}`, { reason: 'missing_key' });
+  if (authorization === undefined)
+    throw new Fault('unauthenticated', `This needs a key. ${HOW}`, { reason: 'missing_key' });
   const key = /^Bearer +(\S+)$/i.exec(authorization)?.[1];
   const checked = key === undefined ? ({ outcome: 'refused', reason: 'malformed' } as const) : await check.check(key);
   if (checked.outcome === 'refused') {
@@ -55,10 +56,14 @@ export async function authenticate(check: KeyCheck, authorization: string | unde
   }
   const { caller } = checked;
   if (!caller.scopes.includes(scope)) {
-    throw new Fault('forbidden', `The key lacks the scope "${scope}": use a key that has it, or make one with POST /v1/keys.`, {
-      reason: 'missing_scope',
-      details: { required: scope, granted: caller.scopes },
-    });
+    throw new Fault(
+      'forbidden',
+      `The key lacks the scope "${scope}": use a key that has it, or make one with POST /v1/keys.`,
+      {
+        reason: 'missing_scope',
+        details: { required: scope, granted: caller.scopes },
+      },
+    );
   }
   return caller;
 }

@@ -7,7 +7,7 @@ import { authenticate, type KeyCheck } from './caller.js';
 import type { z } from 'zod';
 import { JSON_TYPE, MEBIBYTE, type Operation, type OperationTable } from './operation.js';
 import { parse } from './parse.js';
-import { renderProblem, WrongMethod } from './problems.js';
+import { faultOf, malformedUrl, renderProblem, WrongMethod } from './problems.js';
 
 export interface DoorOptions {
   readonly operations: OperationTable;
@@ -43,10 +43,14 @@ export async function openDoor(options: DoorOptions): Promise<FastifyInstance> {
   await server.register(rateLimit, {
     global: false,
     errorResponseBuilder: (_, context) =>
-      new Fault('too_many_requests', `More than ${context.max} requests a minute from this address: wait as Retry-After says.`, {
-        reason: 'rate_limited',
-        retryAfterSeconds: Math.ceil(context.ttl / 1000),
-      }),
+      new Fault(
+        'too_many_requests',
+        `More than ${context.max} requests a minute from this address: wait as Retry-After says.`,
+        {
+          reason: 'rate_limited',
+          retryAfterSeconds: Math.ceil(context.ttl / 1000),
+        },
+      ),
   });
 
   server.addHook('onRequest', async (request, reply) => {
@@ -62,8 +66,17 @@ export async function openDoor(options: DoorOptions): Promise<FastifyInstance> {
   server.addHook('onResponse', async (request, reply) => {
     const route = request.routeOptions.url ?? 'unmatched';
     options.metrics.request(request.method, route, reply.statusCode, reply.elapsedTime / 1000);
-    const line = { requestId: request.id, method: request.method, route, status: reply.statusCode, ms: Math.round(reply.elapsedTime * 10) / 10 };
-    options.logger.info(request.caller ? { ...line, provider: request.caller.provider, keyId: request.caller.key } : line, 'request');
+    const line = {
+      requestId: request.id,
+      method: request.method,
+      route,
+      status: reply.statusCode,
+      ms: Math.round(reply.elapsedTime * 10) / 10,
+    };
+    options.logger.info(
+      request.caller ? { ...line, provider: request.caller.provider, keyId: request.caller.key } : line,
+      'request',
+    );
   });
   return server;
 }
@@ -76,7 +89,8 @@ export async function addHotRoutes(
 ): Promise<void> {
   await server.register(async (scope) => {
     scope.setErrorHandler((error, request, reply) => sendProblem(options, error, request, reply));
-    for (const { operation, answer } of routes) scope.route({ method: operation.method, url: operation.path, handler: answer });
+    for (const { operation, answer } of routes)
+      scope.route({ method: operation.method, url: operation.path, handler: answer });
   });
 }
 
@@ -87,7 +101,8 @@ export interface HotRoute {
 }
 
 /** The body of a request to an operation with this schema, which the door has read by it. */
-export const bodyOf = <T extends z.ZodType>(_schema: T, request: FastifyRequest): z.output<T> => request.body as z.output<T>;
+export const bodyOf = <T extends z.ZodType>(_schema: T, request: FastifyRequest): z.output<T> =>
+  request.body as z.output<T>;
 
 /** Writes a problem out; our own failures are logged with their cause. */
 export function sendProblem(
@@ -97,21 +112,33 @@ export function sendProblem(
   reply: FastifyReply,
 ): void {
   const { status, headers, body, ours } = renderProblem(wrongMethod(options.operations, thrown, request), request.id);
-  if (ours) options.logger.error({ requestId: request.id, route: request.routeOptions.url, err: thrown }, 'request failed');
-  void reply.code(status).headers({ 'x-request-id': request.id, ...headers }).send(body);
+  if (ours)
+    options.logger.error({ requestId: request.id, route: request.routeOptions.url, err: thrown }, 'request failed');
+  void reply
+    .code(status)
+    .headers({ 'x-request-id': request.id, ...headers })
+    .send(body);
 }
 
 /** A path that exists but not for this method: 405 rather than 404. */
 function wrongMethod(operations: OperationTable, thrown: unknown, request: FastifyRequest): unknown {
   if (!request.is404 || thrown instanceof Fault) return thrown;
   const allowed = operations.methodsOf(request.url.split('?', 1)[0] ?? '');
+  // The router found nothing although path and method exist: it could not decode the path.
+  if (allowed.some((method) => method === request.method)) return malformedUrl();
   return allowed.length === 0 ? thrown : new WrongMethod(request.method, allowed);
 }
 
+/** Bodies are JSON. What cannot be read is a fault from here on, which the framework hands on as it is. */
 function readBodies(server: FastifyInstance): void {
+  const read = server.getDefaultJsonParser('error', 'error');
   // Bare text is never what a caller means; without this it would be read as a string.
-  server.removeContentTypeParser('text/plain');
-  for (const type of JSON_KINDS) server.addContentTypeParser(type, { parseAs: 'string' }, server.getDefaultJsonParser('error', 'error'));
+  server.removeContentTypeParser(['text/plain', JSON_TYPE]);
+  server.addContentTypeParser([JSON_TYPE, ...JSON_KINDS], { parseAs: 'string' }, (request, text: string, done) => {
+    void read(request, text, (error, body) => {
+      done(error === null ? null : faultOf(error), body);
+    });
+  });
 }
 
 /** Gives a route the limits of its operation. */
@@ -132,20 +159,29 @@ function describeRoute({ operations, pages }: DoorOptions, route: RouteOptions):
 function readInput(operation: Operation, request: FastifyRequest): void {
   if (operation.params) request.params = parse(operation.params, request.params, 'path');
   if (operation.query) request.query = parse(operation.query, request.query, 'query');
-  else if (Object.keys(Object(request.query)).length > 0 && operation.access !== 'public') {
-    throw new Fault('invalid_request', 'This takes no query: leave out what follows the question mark.', { reason: 'invalid_query' });
+  else if (hasFields(request.query) && operation.access !== 'public') {
+    throw new Fault('invalid_request', 'This takes no query: leave out what follows the question mark.', {
+      reason: 'invalid_query',
+    });
   }
   if (!operation.body) return;
   const type = request.headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase();
   const expected = operation.mediaTypes ?? [JSON_TYPE];
   if (type !== undefined && !expected.includes(type)) {
-    throw new Fault('unsupported_media_type', `The body has the media type ${type.slice(0, 80)}: send ${expected.join(' or ')}.`, {
-      reason: 'unsupported_media_type',
-      details: { expected },
-    });
+    throw new Fault(
+      'unsupported_media_type',
+      `The body has the media type ${type.slice(0, 80)}: send ${expected.join(' or ')}.`,
+      {
+        reason: 'unsupported_media_type',
+        details: { expected },
+      },
+    );
   }
   request.body = parse(operation.body, request.body, 'body');
 }
+
+const hasFields = (query: unknown): boolean =>
+  typeof query === 'object' && query !== null && Object.keys(query).length > 0;
 
 const requestIdOf = (header: string | string[] | undefined): string | undefined =>
   typeof header === 'string' && REQUEST_ID.test(header) ? header : undefined;

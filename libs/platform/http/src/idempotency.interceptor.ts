@@ -22,7 +22,13 @@ export class IdempotencyInterceptor implements NestInterceptor {
     return from(this.#once(kind, key, request, reply, next));
   }
 
-  async #once(kind: 'repeatable' | 'once', key: string, request: FastifyRequest, reply: FastifyReply, next: CallHandler): Promise<unknown> {
+  async #once(
+    kind: 'repeatable' | 'once',
+    key: string,
+    request: FastifyRequest,
+    reply: FastifyReply,
+    next: CallHandler,
+  ): Promise<unknown> {
     const content = `${request.method} ${request.url}\n${JSON.stringify(request.body)}`;
     let fresh: unknown;
     const { answer, replayed } = await this.requests.run(
@@ -41,5 +47,8 @@ export class IdempotencyInterceptor implements NestInterceptor {
 }
 
 function withoutSecrets({ status, body }: KeptAnswer): KeptAnswer {
-  return { status, body: JSON.stringify(JSON.parse(body), (name, value: unknown) => (SHOWN_ONCE.has(name) ? undefined : value)) };
+  return {
+    status,
+    body: JSON.stringify(JSON.parse(body), (name, value: unknown) => (SHOWN_ONCE.has(name) ? undefined : value)),
+  };
 }

@@ -45,9 +45,13 @@ export class IdempotentRequests {
     keep: (answer: KeptAnswer) => KeptAnswer = (answer) => answer,
   ): Promise<{ readonly answer: KeptAnswer; readonly replayed: boolean }> {
     if (!FORM.test(request.key)) {
-      throw new Fault('invalid_request', 'Idempotency-Key must be 1 to 255 printable ASCII characters without spaces, e.g. a UUID.', {
-        reason: 'invalid_idempotency_key',
-      });
+      throw new Fault(
+        'invalid_request',
+        'Idempotency-Key must be 1 to 255 printable ASCII characters without spaces, e.g. a UUID.',
+        {
+          reason: 'invalid_idempotency_key',
+        },
+      );
     }
     const beginning = await this.#begin(request);
     if (beginning.outcome === 'answered') return { answer: beginning.answer, replayed: true };
@@ -67,7 +71,9 @@ export class IdempotentRequests {
     const now = this.clock.now();
     const hash = Uint8Array.from(createHash('sha256').update(request.content).digest());
     return this.database.forProvider(provider, async (tx) => {
-      await tx.idempotencyKey.deleteMany({ where: { providerId: provider, startedAt: { lt: new Date(now - KEPT_MS) } } });
+      await tx.idempotencyKey.deleteMany({
+        where: { providerId: provider, startedAt: { lt: new Date(now - KEPT_MS) } },
+      });
       const { count } = await tx.idempotencyKey.createMany({
         data: [{ providerId: provider, key, requestHash: hash, startedAt: new Date(now) }],
         skipDuplicates: true,
@@ -81,18 +87,27 @@ export class IdempotentRequests {
     const known = await tx.idempotencyKey.findUnique({ where });
     if (!known) throw underWay(key);
     if (Buffer.compare(known.requestHash, hash) !== 0) {
-      throw new Fault('conflict', `Idempotency-Key "${key}" was used for another request: repeat that one unchanged, or choose a new key.`, {
-        reason: 'idempotency_key_reused',
-        details: { idempotencyKey: key },
-      });
+      throw new Fault(
+        'conflict',
+        `Idempotency-Key "${key}" was used for another request: repeat that one unchanged, or choose a new key.`,
+        {
+          reason: 'idempotency_key_reused',
+          details: { idempotencyKey: key },
+        },
+      );
     }
-    if (known.status !== null && known.body !== null) return { outcome: 'answered', answer: { status: known.status, body: known.body } };
+    if (known.status !== null && known.body !== null)
+      return { outcome: 'answered', answer: { status: known.status, body: known.body } };
     if (now - at(known.startedAt) < UNDER_WAY_MS) throw underWay(key);
     if (kind === 'once') {
-      throw new Fault('conflict', 'It is not known how the first request under this key ended: list what exists, then use a new key if it is missing.', {
-        reason: 'idempotency_outcome_unknown',
-        details: { idempotencyKey: key },
-      });
+      throw new Fault(
+        'conflict',
+        'It is not known how the first request under this key ended: list what exists, then use a new key if it is missing.',
+        {
+          reason: 'idempotency_outcome_unknown',
+          details: { idempotencyKey: key },
+        },
+      );
     }
     // Two repeats may both get here; only the one that moves the start goes on.
     const { count } = await tx.idempotencyKey.updateMany({
@@ -110,14 +125,20 @@ export class IdempotentRequests {
   }
 
   async #forget({ provider, key }: IdempotentRequest): Promise<void> {
-    await this.database.forProvider(provider, (tx) => tx.idempotencyKey.deleteMany({ where: { providerId: provider, key, status: null } }));
+    await this.database.forProvider(provider, (tx) =>
+      tx.idempotencyKey.deleteMany({ where: { providerId: provider, key, status: null } }),
+    );
   }
 }
 
 const underWay = (key: string): Fault =>
-  new Fault('conflict', 'The first request under this Idempotency-Key is still under way: try again after Retry-After.', {
-    reason: 'idempotency_in_flight',
-    details: { idempotencyKey: key },
-    retryable: true,
-    retryAfterSeconds: 1,
-  });
+  new Fault(
+    'conflict',
+    'The first request under this Idempotency-Key is still under way: try again after Retry-After.',
+    {
+      reason: 'idempotency_in_flight',
+      details: { idempotencyKey: key },
+      retryable: true,
+      retryAfterSeconds: 1,
+    },
+  );

@@ -31,14 +31,24 @@ export function openApiOf(operations: readonly Operation[], about: ApiTitle): Js
   }
   return {
     openapi: '3.1.0',
-    info: { title: about.title, version: about.version, description: about.description, license: { name: 'Apache-2.0', identifier: 'Apache-2.0' } },
+    info: {
+      title: about.title,
+      version: about.version,
+      description: about.description,
+      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+    },
     servers: [{ url: about.url }],
     tags: [...new Set(operations.map(({ area }) => area))].map((name) => ({ name })),
     paths,
     components: {
       securitySchemes: { key: { type: 'http', scheme: 'bearer', bearerFormat: 'fbx_<live|test>_<id>_<secret>' } },
       schemas: { Problem: schemaOf(problem) },
-      responses: { Problem: { description: 'A problem document (RFC 9457).', content: { [PROBLEM_TYPE]: { schema: { $ref: '#/components/schemas/Problem' } } } } },
+      responses: {
+        Problem: {
+          description: 'A problem document (RFC 9457).',
+          content: { [PROBLEM_TYPE]: { schema: { $ref: '#/components/schemas/Problem' } } },
+        },
+      },
     },
   };
 }
@@ -49,10 +59,21 @@ function describe(operation: Operation): Json {
     operationId: operationIdOf(operation),
     tags: [operation.area],
     summary: operation.summary,
-    description: [operation.description, access === 'public' ? 'No key is needed.' : `Needs a key with the scope \`${access.scope}\`.`].filter(Boolean).join('\n\n'),
+    description: [
+      operation.description,
+      access === 'public' ? 'No key is needed.' : `Needs a key with the scope \`${access.scope}\`.`,
+    ]
+      .filter(Boolean)
+      .join('\n\n'),
     security: access === 'public' ? [] : [{ key: [] }],
-    parameters: [...parametersOf('path', operation.params), ...parametersOf('query', operation.query), ...idempotencyKey(operation)],
-    ...(body === undefined ? {} : { requestBody: { required: true, content: contentOf(operation.mediaTypes ?? [JSON_TYPE], body) } }),
+    parameters: [
+      ...parametersOf('path', operation.params),
+      ...parametersOf('query', operation.query),
+      ...idempotencyKey(operation),
+    ],
+    ...(body === undefined
+      ? {}
+      : { requestBody: { required: true, content: contentOf(operation.mediaTypes ?? [JSON_TYPE], body) } }),
     responses: { ...answersOf(operation), default: { $ref: '#/components/responses/Problem' } },
   };
 }
@@ -77,7 +98,8 @@ function parametersOf(place: 'path' | 'query', schema: z.ZodType | undefined): J
   if (!schema) return [];
   const { properties, required } = schemaOf(schema);
   const mandatory: unknown[] = Array.isArray(required) ? required : [];
-  return Object.entries(Object(properties)).map(([name, property]) => ({
+  const described = typeof properties === 'object' && properties !== null ? properties : {};
+  return Object.entries(described).map(([name, property]) => ({
     name,
     in: place,
     required: place === 'path' || mandatory.includes(name),
@@ -93,7 +115,8 @@ const idempotencyKey = ({ idempotency }: Operation): Json[] =>
           name: 'Idempotency-Key',
           in: 'header',
           required: false,
-          description: 'Any text of your own, for example a UUID. The same request under the same key runs once; its answer is kept for 24 hours.',
+          description:
+            'Any text of your own, for example a UUID. The same request under the same key runs once; its answer is kept for 24 hours.',
           schema: { type: 'string', minLength: 1, maxLength: 255 },
         },
       ];

@@ -56,21 +56,51 @@ export function faultOf(thrown: unknown): Fault {
 }
 
 const failure = (cause: unknown): Fault =>
-  new Fault('internal', 'Something failed on our side. Nothing more is said here; it is logged under the request id in `instance`.', { cause });
+  new Fault(
+    'internal',
+    'Something failed on our side. Nothing more is said here; it is logged under the request id in `instance`.',
+    { cause },
+  );
 
 type Told = readonly [code: FaultCode, message: string, reason: string];
 
-const BODY_TOO_LARGE: Told = ['payload_too_large', 'The body is too large: send less at once (events: in batches of at most 4 MiB, all else at most 1 MiB).', 'body_too_large'];
-const BAD_MEDIA_TYPE: Told = ['unsupported_media_type', 'The body has a media type that is not read here: send JSON with Content-Type: application/json.', 'unsupported_media_type'];
-const BAD_JSON: Told = ['invalid_request', 'The body is not JSON: check brackets, quotes and commas, and that it was not cut off.', 'malformed_json'];
-const BAD_URL: Told = ['invalid_request', 'The URL cannot be read: percent-encode what is not a letter, digit or -._~ in its parts.', 'malformed_url'];
-const BAD_LENGTH: Told = ['invalid_request', 'The body is not as long as its Content-Length says.', 'invalid_content_length'];
+const BODY_TOO_LARGE: Told = [
+  'payload_too_large',
+  'The body is too large: send less at once (events: in batches of at most 4 MiB, all else at most 1 MiB).',
+  'body_too_large',
+];
+const BAD_MEDIA_TYPE: Told = [
+  'unsupported_media_type',
+  'The body has a media type that is not read here: send JSON with Content-Type: application/json.',
+  'unsupported_media_type',
+];
+const BAD_JSON: Told = [
+  'invalid_request',
+  'The body is not JSON: check brackets, quotes and commas, and that it was not cut off.',
+  'malformed_json',
+];
+const BAD_URL: Told = [
+  'invalid_request',
+  'The URL cannot be read: percent-encode what is not a letter, digit or -._~ in its parts.',
+  'malformed_url',
+];
+const BAD_LENGTH: Told = [
+  'invalid_request',
+  'The body is not as long as its Content-Length says.',
+  'invalid_content_length',
+];
+
+export const malformedUrl = (): Fault => new Fault(BAD_URL[0], BAD_URL[1], { reason: BAD_URL[2] });
 
 /** Errors of the web server, by their code. */
 const OF_THE_SERVER: Readonly<Record<string, Told>> = {
   FST_ERR_CTP_BODY_TOO_LARGE: BODY_TOO_LARGE,
   FST_ERR_CTP_INVALID_MEDIA_TYPE: BAD_MEDIA_TYPE,
-  FST_ERR_CTP_EMPTY_JSON_BODY: ['invalid_request', 'The body is empty although its Content-Type is JSON: send JSON, or leave the header out.', 'missing_body'],
+  FST_ERR_CTP_EMPTY_JSON_BODY: [
+    'invalid_request',
+    'The body is empty although its Content-Type is JSON: send JSON, or leave the header out.',
+    'missing_body',
+  ],
   FST_ERR_CTP_INVALID_JSON_BODY: BAD_JSON,
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: BAD_LENGTH,
   FST_ERR_BAD_URL: BAD_URL,
@@ -79,7 +109,11 @@ const OF_THE_SERVER: Readonly<Record<string, Told>> = {
 
 /** Errors that only say a status, as the framework and the JSON parser throw them. */
 const OF_A_STATUS: Readonly<Record<number, Told>> = {
-  400: ['invalid_request', 'The request cannot be read: send well-formed JSON, without the keys __proto__ and constructor.', 'malformed_request'],
+  400: [
+    'invalid_request',
+    'The request cannot be read: send well-formed JSON, without the keys __proto__ and constructor.',
+    'malformed_request',
+  ],
   404: ['not_found', 'There is nothing under this path. /openapi.json lists what there is.', 'unknown_path'],
   413: BODY_TOO_LARGE,
   415: BAD_MEDIA_TYPE,

@@ -1,4 +1,12 @@
-import { applyDecorators, createParamDecorator, type ExecutionContext, HttpCode, RequestMapping, RequestMethod, SetMetadata } from '@nestjs/common';
+import {
+  applyDecorators,
+  createParamDecorator,
+  type ExecutionContext,
+  HttpCode,
+  RequestMapping,
+  RequestMethod,
+  SetMetadata,
+} from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { callerOf } from './caller.js';
 import type { Method, Operation } from './operation.js';
@@ -26,7 +34,8 @@ export const operationOf = (context: ExecutionContext): Operation | undefined =>
   return isOperation(operation) ? operation : undefined;
 };
 
-const isOperation = (value: unknown): value is Operation => typeof value === 'object' && value !== null && 'path' in value && 'answers' in value;
+const isOperation = (value: unknown): value is Operation =>
+  typeof value === 'object' && value !== null && 'path' in value && 'answers' in value;
 
 /** Parameter of a controller's method: who asks. */
 export const By = createParamDecorator((_: unknown, context: ExecutionContext) =>

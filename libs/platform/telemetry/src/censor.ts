@@ -3,8 +3,29 @@ export const CENSORED = '[redacted]';
 
 /** Fields that carry a secret, whatever object they are in: names are compared without case, dashes and underscores. */
 const SECRET_NAMES = new Set(
-  ['authorization', 'proxyauthorization', 'cookie', 'setcookie', 'paymentsignature', 'xpayment', 'signature', 'secret', 'password', 'pepper']
-    .concat(['apikey', 'key', 'token', 'privatekey', 'relayerkeys', 'keypepper', 'quotesecret', 'body', 'rawbody', 'raw']),
+  [
+    'authorization',
+    'proxyauthorization',
+    'cookie',
+    'setcookie',
+    'paymentsignature',
+    'xpayment',
+    'signature',
+    'secret',
+    'password',
+    'pepper',
+  ].concat([
+    'apikey',
+    'key',
+    'token',
+    'privatekey',
+    'relayerkeys',
+    'keypepper',
+    'quotesecret',
+    'body',
+    'rawbody',
+    'raw',
+  ]),
 );
 
 /** Texts that are secrets wherever they turn up: provider keys, bearer tokens, signatures, passwords inside URLs. */

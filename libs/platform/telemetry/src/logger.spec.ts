@@ -13,7 +13,10 @@ function written(log: (logger: ReturnType<typeof createLogger>) => void): string
 
 describe('the logger keeps secrets', () => {
   const secrets: [where: string, log: (logger: ReturnType<typeof createLogger>) => void][] = [
-    ['a header by name', (logger) => logger.info({ headers: { authorization: 'hunter2', 'PAYMENT-SIGNATURE': 'hunter2' } }, 'x')],
+    [
+      'a header by name',
+      (logger) => logger.info({ headers: { authorization: 'hunter2', 'PAYMENT-SIGNATURE': 'hunter2' } }, 'x'),
+    ],
     ['a field at the top', (logger) => logger.info({ paymentSignature: 'hunter2', x_payment: 'hunter2' }, 'x')],
     ['a nested field', (logger) => logger.info({ a: { b: [{ signature: 'hunter2' }] } }, 'x')],
     ['a body', (logger) => logger.info({ body: { hunter2: 1 } }, 'x')],
@@ -22,8 +25,14 @@ describe('the logger keeps secrets', () => {
     ['a signature in a field of any name', (logger) => logger.warn({ note: SIGNATURE }, 'x')],
     ['a password in a URL', (logger) => logger.warn({ url: 'postgresql://app:hunter2@db:5432/farebox' }, 'x')],
     ['an error', (logger) => logger.error({ err: new Error(`failed for Bearer ${KEY}`) }, 'x')],
-    ['the cause of an error', (logger) => logger.error({ err: new Fault('internal', 'no', { cause: new Error(SIGNATURE) }) }, 'x')],
-    ['rows that hang on an error', (logger) => logger.error({ err: Object.assign(new Error('no'), { detail: 'hunter2' }) }, 'x')],
+    [
+      'the cause of an error',
+      (logger) => logger.error({ err: new Fault('internal', 'no', { cause: new Error(SIGNATURE) }) }, 'x'),
+    ],
+    [
+      'rows that hang on an error',
+      (logger) => logger.error({ err: Object.assign(new Error('no'), { detail: 'hunter2' }) }, 'x'),
+    ],
     ['an error given alone', (logger) => logger.error(new Error(`failed for ${KEY}`))],
   ];
   it.each(secrets)('in %s', (_, log) => {
@@ -33,8 +42,17 @@ describe('the logger keeps secrets', () => {
   });
 
   it('and says the rest', () => {
-    const line = JSON.parse(written((logger) => logger.error({ err: new Fault('unavailable', 'no database', { reason: 'down' }), n: 5n }, 'oh')));
-    expect(line).toMatchObject({ level: 'error', msg: 'oh', n: '5', err: { type: 'Fault', message: 'no database', code: 'unavailable', reason: 'down' } });
+    const line = JSON.parse(
+      written((logger) =>
+        logger.error({ err: new Fault('unavailable', 'no database', { reason: 'down' }), n: 5n }, 'oh'),
+      ),
+    );
+    expect(line).toMatchObject({
+      level: 'error',
+      msg: 'oh',
+      n: '5',
+      err: { type: 'Fault', message: 'no database', code: 'unavailable', reason: 'down' },
+    });
     expect(line.err.stack).toContain('logger.spec');
   });
 });
@@ -44,6 +62,8 @@ it('two registries in one process count apart', async () => {
   one.usageEvents('accepted', 3);
   one.request('GET', '/v1/payments/:id', 200, 0.02);
   expect(await one.text()).toContain('farebox_usage_events_total{verdict="accepted"} 3');
-  expect(await one.text()).toContain('farebox_http_request_seconds_count{method="GET",route="/v1/payments/:id",status="200"} 1');
+  expect(await one.text()).toContain(
+    'farebox_http_request_seconds_count{method="GET",route="/v1/payments/:id",status="200"} 1',
+  );
   expect(await other.text()).not.toContain('verdict="accepted"');
 });

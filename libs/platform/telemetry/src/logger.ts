@@ -26,7 +26,11 @@ export function createLogger(
         const [first, ...rest]: unknown[] = args;
         // An error given alone brings its own message, which pino would copy as it is.
         const named = first instanceof Error ? [{ err: first }, ...(rest.length === 0 ? [first.message] : rest)] : args;
-        Reflect.apply(method, this, named.map((argument: unknown) => (typeof argument === 'string' ? censorText(argument) : argument)));
+        Reflect.apply(
+          method,
+          this,
+          named.map((argument: unknown) => (typeof argument === 'string' ? censorText(argument) : argument)),
+        );
       },
     },
     // The censor has already turned errors into plain objects.

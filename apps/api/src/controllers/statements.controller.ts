@@ -1,0 +1,77 @@
+import { parsePeriod } from '@core/time';
+import { ReadStatement, renderStatementCsv, renderStatementJson } from '@features/statements';
+import { Controller, Headers, Param, Res } from '@nestjs/common';
+import { By, type Caller, type Operation, Serves } from '@platform/http';
+import type { FastifyReply } from 'fastify';
+import { z } from 'zod';
+import { label, needs, shown } from '../fields.js';
+
+const path = z.strictObject({
+  account: label().describe('Id or name of the account.'),
+  period: z
+    .string()
+    .max(20, 'must be a month (2026-11) or a day (2026-11-21)')
+    .describe('A month (2026-11) or a day (2026-11-21), in UTC; with .csv or .json to say the form.'),
+});
+
+const money = z.object({ atomic: shown.signedAtomic, amount: shown.decimal.optional() });
+const line = z.record(z.string(), z.unknown());
+
+const statement = z.object({
+  provider: z.object({ id: z.string(), name: z.string() }),
+  account: z.object({ id: z.string(), name: z.string().optional() }),
+  period: z.object({ start: shown.time, end: shown.time }),
+  readAt: shown.time,
+  status: z.enum(['open', 'ended']).describe('open while the period lasts.'),
+  assets: z.array(
+    z.object({
+      asset: z.string(),
+      decimals: z.int().optional(),
+      opening: money,
+      charges: money,
+      payments: money,
+      adjustments: money,
+      closing: money.describe('opening + charges - payments + adjustments, which is the balance of the ledger.'),
+      lines: z.object({ charges: z.array(line), payments: z.array(line), adjustments: z.array(line) }),
+    }),
+  ),
+});
+
+const read: Operation = {
+  method: 'GET',
+  path: '/v1/statements/:account/:period',
+  summary: 'The statement of an account for a period',
+  description: 'JSON, or CSV where the path ends in .csv or `Accept: text/csv` is sent.',
+  area: 'finance',
+  access: needs('finance'),
+  params: path,
+  answers: { 200: { description: 'The statement.', schema: statement } },
+};
+
+export const statementOperations = [read];
+
+@Controller()
+export class StatementsController {
+  constructor(private readonly statements: ReadStatement) {}
+
+  @Serves(read)
+  async read(
+    @By() caller: Caller,
+    @Param('account') account: string,
+    @Param('period') named: string,
+    @Headers('accept') accept: string | undefined,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ) {
+    const [, period = named, form] = /^(.*?)(?:\.(csv|json))?$/.exec(named) ?? [];
+    const found = await this.statements.run({ provider: caller.provider, account, period: parsePeriod(period) });
+    void reply.header('cache-control', 'private, no-store').header('vary', 'accept');
+    if (!(form === undefined ? prefersCsv(accept) : form === 'csv')) return renderStatementJson(found);
+    void reply
+      .type('text/csv; charset=utf-8; header=present')
+      .header('content-disposition', `attachment; filename="statement-${found.account.id}-${period}.csv"`);
+    return renderStatementCsv(found);
+  }
+}
+
+const prefersCsv = (accept: string | undefined): boolean =>
+  /\btext\/csv\b/.test(accept ?? '') && !/\bapplication\/json\b/.test(accept ?? '');
