@@ -32,7 +32,9 @@ try {
       for (let i = 0; i < count; i += 1) await scene.serve(await scene.payer());
       await scene.commands(undefined, { batch }).submit.run({ chainId: CHAIN_ID });
       await scene.untilDone(true, 60_000);
-      const { rows } = await scene.owner.query<{ gas: string; id: string }>('SELECT id, gas_used::text AS gas FROM chain_transactions');
+      const { rows } = await scene.owner.query<{ gas: string; id: string }>(
+        'SELECT id, gas_used::text AS gas FROM chain_transactions',
+      );
       const mine = rows.filter(({ id }) => !before.has(id));
       return mine.reduce((sum, { gas }) => sum + Number(gas), 0) / count;
     };
@@ -42,7 +44,8 @@ try {
       for (const payer of payers) await scene.serve(payer);
       const { submit } = scene.commands(undefined, { batch });
       const started = process.hrtime.bigint();
-      while ((await scene.states())['served']) await Promise.all([submit.run({ chainId: CHAIN_ID }), submit.run({ chainId: CHAIN_ID }), scene.hurry()]);
+      while ((await scene.states())['served'])
+        await Promise.all([submit.run({ chainId: CHAIN_ID }), submit.run({ chainId: CHAIN_ID }), scene.hurry()]);
       const seconds = Number(process.hrtime.bigint() - started) / 1e9;
       await scene.untilDone(true, 60_000);
       return count / seconds;
@@ -74,7 +77,8 @@ try {
     const { ledger, chain, inTransit } = await scene.books();
     chain[scene.payees[0] ?? ''] = (chain[scene.payees[0] ?? ''] ?? 0n) - 1n;
     for (const [place, amount] of Object.entries(chain)) {
-      if (ledger[place] !== amount) throw new Error(`the ledger has ${ledger[place]} for ${place}, the chain ${amount}`);
+      if (ledger[place] !== amount)
+        throw new Error(`the ledger has ${ledger[place]} for ${place}, the chain ${amount}`);
     }
     if (inTransit !== 0n) throw new Error(`${inTransit} still in transit`);
     report('settle', rows);

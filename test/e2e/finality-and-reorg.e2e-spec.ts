@@ -84,7 +84,12 @@ describe('finality and reorganisation', () => {
   it('a block goes away and another one holds the same transaction: the payments follow it', async () => {
     const [first] = await included();
     await scene.mine(2);
-    const blockOf = async () => (await scene.owner.query<{ hash: Buffer | null }>('SELECT block_hash AS hash FROM payments WHERE id = $1', [first?.id])).rows[0]?.hash;
+    const blockOf = async () =>
+      (
+        await scene.owner.query<{ hash: Buffer | null }>('SELECT block_hash AS hash FROM payments WHERE id = $1', [
+          first?.id,
+        ])
+      ).rows[0]?.hash;
     const before = await blockOf();
     await scene.rpc('anvil_reorg', 4, [[await rawOf(), 1]]);
     await round();
@@ -132,7 +137,14 @@ describe('finality and reorganisation', () => {
     { weight: 4, arbitrary: fc.record({ do: fc.constant('serve' as const), value: fc.bigInt(1n, 9_999n) }) },
     { weight: 4, arbitrary: fc.record({ do: fc.constant('round' as const) }) },
     { weight: 4, arbitrary: fc.record({ do: fc.constant('mine' as const), blocks: fc.integer({ min: 1, max: 3 }) }) },
-    { weight: 2, arbitrary: fc.record({ do: fc.constant('reorg' as const), depth: fc.integer({ min: 1, max: 5 }), keep: fc.boolean() }) },
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        do: fc.constant('reorg' as const),
+        depth: fc.integer({ min: 1, max: 5 }),
+        keep: fc.boolean(),
+      }),
+    },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('relay' as const), which: fc.nat(20) }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('cancel' as const), which: fc.nat(20) }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('drop' as const) }) },
@@ -152,7 +164,9 @@ describe('finality and reorganisation', () => {
           else if (taken.do === 'reorg') {
             const raw = taken.keep ? await rawOf(0).catch(() => undefined) : undefined;
             // Bytes whose nonce is used by then cannot be put into the new blocks: then without them.
-            await scene.rpc('anvil_reorg', taken.depth, raw === undefined || raw === '0xundefined' ? [] : [[raw, 0]]).catch(() => scene.rpc('anvil_reorg', taken.depth, []));
+            await scene
+              .rpc('anvil_reorg', taken.depth, raw === undefined || raw === '0xundefined' ? [] : [[raw, 0]])
+              .catch(() => scene.rpc('anvil_reorg', taken.depth, []));
           } else {
             const target = open[taken.which % Math.max(open.length, 1)];
             if (target && taken.do === 'relay') await scene.relay(target.authorization);

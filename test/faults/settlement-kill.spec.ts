@@ -6,7 +6,8 @@ import type { SettlementPlace } from '@core/settlement';
 import { migrate } from '../../tools/migrate.mjs';
 import { ensureDatabase, sealTemplate, startPostgres } from '../../tools/servers/postgres.mjs';
 import { startRedis } from '../../tools/servers/redis.mjs';
-import { SettlementScene, until } from '../support/settlement-scene.js';
+import { SettlementScene } from '../support/settlement-scene.js';
+import { until } from '../support/until.js';
 import { type Queues, queuesOf, WorkerProcess } from '../support/worker-process.js';
 
 // Real worker processes that die, and real servers that forget or restart. Whatever happens, each payment moves once, within
@@ -62,20 +63,24 @@ describe('a worker that is killed', () => {
     'settlement.before-final',
   ];
 
-  it.each(places)('at %s leaves nothing undone and nothing done twice', async (place) => {
-    await serve(scene);
-    served += PAYMENTS;
-    const killed = await WorkerProcess.start(scene, queues, { CRASH_AT: place });
-    expect(await killed.end()).toBe('SIGKILL');
-    const next = await WorkerProcess.start(scene, queues);
-    try {
-      await untilSettled(scene);
-    } finally {
-      await next.end('SIGTERM');
-    }
-    expect(next.child.exitCode).toBe(0);
-    await expectOnce(scene, served);
-  }, 120_000);
+  it.each(places)(
+    'at %s leaves nothing undone and nothing done twice',
+    async (place) => {
+      await serve(scene);
+      served += PAYMENTS;
+      const killed = await WorkerProcess.start(scene, queues, { CRASH_AT: place });
+      expect(await killed.end()).toBe('SIGKILL');
+      const next = await WorkerProcess.start(scene, queues);
+      try {
+        await untilSettled(scene);
+      } finally {
+        await next.end('SIGTERM');
+      }
+      expect(next.child.exitCode).toBe(0);
+      await expectOnce(scene, served);
+    },
+    120_000,
+  );
 });
 
 describe('a queue that forgets', () => {

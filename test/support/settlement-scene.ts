@@ -1,13 +1,18 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
-import { encodeFunctionData, parseAbi, parseSignature, toHex } from 'viem';
 import { mnemonicToAccount } from 'viem/accounts';
 import { capturePayment } from '@core/ledger';
 import { amount, erc20Asset } from '@core/money';
-import { CrashPoint, type SettlementPlace } from '@core/settlement';
+import type { CrashPoint } from '@core/settlement';
 import type { ExactAuthorization, Hex } from '@core/x402';
 import { Ledger, postings } from '@features/ledger';
-import { type ConfirmSettlement, RegisterSigners, settlementCommands, type SettlementTerms, type SubmitSettlement } from '@features/settlement';
+import {
+  type ConfirmSettlement,
+  RegisterSigners,
+  settlementCommands,
+  type SettlementTerms,
+  type SubmitSettlement,
+} from '@features/settlement';
 import { UsdcRail } from '@platform/chain';
 import { Writer } from '@platform/database';
 import { SystemIds } from '@platform/system';
@@ -15,59 +20,19 @@ import { type Chain, CHAIN_ID, startChain, TEST_MNEMONIC } from '../../tools/ser
 import { rpc } from '../../tools/servers/rpc.mjs';
 import { type LocalUsdc, MULTICALL3_ADDRESS, placeUsdc, USDC_ADDRESS } from '../../tools/servers/usdc.mjs';
 import { createTestDatabase, seedProvider, type TestDatabase } from './database.js';
+import { NoCrash } from './interrupt.js';
 import { Payer } from './payer.js';
+import { cancelAuthorization, relayAsStranger } from './stranger.js';
+import { until } from './until.js';
 
 const lower = (text: string): Hex => `0x${text.slice(2).toLowerCase()}`;
 
-const TOKEN = parseAbi([
-  'function transferWithAuthorization(address from, address to, uint256 value, uint256 validAfter, uint256 validBefore, bytes32 nonce, uint8 v, bytes32 r, bytes32 s)',
-  'function cancelAuthorization(address authorizer, bytes32 nonce, uint8 v, bytes32 r, bytes32 s)',
-]);
-
 const ASSET = erc20Asset(CHAIN_ID, USDC_ADDRESS);
-
-/** An account of the chain that has nothing to do with us. */
-const STRANGER = mnemonicToAccount(TEST_MNEMONIC, { addressIndex: 8 }).address;
 
 export const relayerKey = (index: number): Hex => {
   const bytes = mnemonicToAccount(TEST_MNEMONIC, { addressIndex: index }).getHdKey().privateKey;
   return `0x${Buffer.from(bytes ?? []).toString('hex')}`;
 };
-
-/** Polls until a condition holds; `between` is done before every further look. */
-export async function until(
-  what: string,
-  holds: () => Promise<boolean>,
-  between: () => Promise<unknown> = () => new Promise((resolve) => setTimeout(resolve, 25)),
-  deadlineMs = 30_000,
-): Promise<void> {
-  const end = Date.now() + deadlineMs;
-  while (!(await holds())) {
-    if (Date.now() > end) throw new Error(`waited ${deadlineMs} ms for: ${what}`);
-    await between();
-  }
-}
-
-class NoCrash extends CrashPoint {
-  reach(): void {
-    // Nothing to do: this process goes on.
-  }
-}
-
-/** Throws at one place, once: what comes after it is left undone, as after a kill. */
-export class Interrupt extends CrashPoint {
-  #armed: SettlementPlace | undefined;
-
-  arm(place: SettlementPlace): void {
-    this.#armed = place;
-  }
-
-  reach(place: SettlementPlace): void {
-    if (this.#armed !== place) return;
-    this.#armed = undefined;
-    throw new Error(`interrupted at ${place}`);
-  }
-}
 
 export interface PaymentState {
   readonly state: string;
@@ -117,13 +82,30 @@ export class SettlementScene {
 
   static async build(options: SceneOptions = {}): Promise<SettlementScene> {
     const { blockTime, mining, finality = 2, relayers = 2, providers = 1 } = options;
-    const chain = await startChain({ ...(blockTime === undefined ? {} : { blockTime }), ...(mining === undefined ? {} : { mining }) });
+    const chain = await startChain({
+      ...(blockTime === undefined ? {} : { blockTime }),
+      ...(mining === undefined ? {} : { mining }),
+    });
     const [db, usdc] = await Promise.all([createTestDatabase(), placeUsdc(chain.url)]);
     const owner = new pg.Pool({ connectionString: db.ownerUrl, max: 3 });
     owner.on('error', () => undefined);
     const relayerKeys = Array.from({ length: relayers }, (_, i) => relayerKey(i + 1));
-    const rail = new UsdcRail({ rpcUrl: chain.url, chainId: CHAIN_ID, multicall: MULTICALL3_ADDRESS, relayerKeys, finality });
-    const terms = { batch: 100, windowMs: 0, pollMs: 1, replaceAfterMs: 60_000, feeCap: 10n ** 12n, owner: 'test', ...options.terms };
+    const rail = new UsdcRail({
+      rpcUrl: chain.url,
+      chainId: CHAIN_ID,
+      multicall: MULTICALL3_ADDRESS,
+      relayerKeys,
+      finality,
+    });
+    const terms = {
+      batch: 100,
+      windowMs: 0,
+      pollMs: 1,
+      replaceAfterMs: 60_000,
+      feeCap: 10n ** 12n,
+      owner: 'test',
+      ...options.terms,
+    };
     const writer = new Writer(db.writerUrl, 6);
     const scene = new SettlementScene(db, owner, writer, chain, usdc, rail, terms, finality, relayerKeys);
     for (let i = 0; i < providers; i += 1) {
@@ -138,7 +120,10 @@ export class SettlementScene {
   }
 
   /** Commands as another worker would have them, with a database pool of their own choice and their own crash points. */
-  commands(crash: CrashPoint = new NoCrash(), terms: Partial<SettlementTerms> = {}): { submit: SubmitSettlement; confirm: ConfirmSettlement } {
+  commands(
+    crash: CrashPoint = new NoCrash(),
+    terms: Partial<SettlementTerms> = {},
+  ): { submit: SubmitSettlement; confirm: ConfirmSettlement } {
     const parts = { db: this.writer, rail: this.rail, ledger: new Ledger(), ids: new SystemIds() };
     return settlementCommands({ ...parts, crash, terms: { ...this.terms, ...terms } });
   }
@@ -161,7 +146,9 @@ export class SettlementScene {
   /** Claims a truly signed payment and captures it. */
   async serve(payer: Payer, terms: ServeTerms = {}): Promise<{ id: string; authorization: ExactAuthorization }> {
     const { id, account, provider, value, authorization } = await this.#claim(payer, terms);
-    const transfers = postings([capturePayment({ provider, account, payment: id, charged: amount(ASSET, value), meter: 'calls' })]);
+    const transfers = postings([
+      capturePayment({ provider, account, payment: id, charged: amount(ASSET, value), meter: 'calls' }),
+    ]);
     const captured = await this.writer.query('SELECT * FROM capture_payments($1::jsonb)', [
       JSON.stringify([{ id, provider, charged: value.toString(), quantity: '1', transfers }]),
     ]);
@@ -169,60 +156,73 @@ export class SettlementScene {
     return { id, authorization };
   }
 
-  async #claim(payer: Payer, { value = 4_000n, lifetime = 300, provider: index = 0, nonce, ttlSeconds = 60 }: ServeTerms) {
+  async #claim(
+    payer: Payer,
+    { value = 4_000n, lifetime = 300, provider: index = 0, nonce, ttlSeconds = 60 }: ServeTerms,
+  ) {
     const provider = this.providers[index]?.id;
     const payTo = this.payees[index];
     if (!provider || !payTo) throw new Error('no such provider in the scene');
     const validBefore = (await this.headTime()) + BigInt(lifetime);
-    const authorization = await payer.authorize({ to: payTo, value, validBefore, ...(nonce === undefined ? {} : { nonce }) });
+    const authorization = await payer.authorize({
+      to: payTo,
+      value,
+      validBefore,
+      ...(nonce === undefined ? {} : { nonce }),
+    });
     const ids = new SystemIds();
     const id = ids.next('pay');
     const claim = {
-      ...{ ord: 0, id, provider, newAccount: ids.next('acct'), origin: 'gate', network: `eip155:${CHAIN_ID}`, chainId: CHAIN_ID },
-      ...{ asset: USDC_ADDRESS.toLowerCase(), assetId: ASSET, payer: payer.address, payTo, nonce: authorization.nonce.slice(2) },
-      ...{ amount: value.toString(), validAfter: '0', validBefore: validBefore.toString(), signature: authorization.signature.slice(2) },
+      ...{
+        ord: 0,
+        id,
+        provider,
+        newAccount: ids.next('acct'),
+        origin: 'gate',
+        network: `eip155:${CHAIN_ID}`,
+        chainId: CHAIN_ID,
+      },
+      ...{
+        asset: USDC_ADDRESS.toLowerCase(),
+        assetId: ASSET,
+        payer: payer.address,
+        payTo,
+        nonce: authorization.nonce.slice(2),
+      },
+      ...{
+        amount: value.toString(),
+        validAfter: '0',
+        validBefore: validBefore.toString(),
+        signature: authorization.signature.slice(2),
+      },
       ...{ binding: randomBytes(32).toString('hex'), resource: 'https://api.example.com/', release: 'submitted' },
       ...{ ttlSeconds, balance: '1000000000000' },
     };
-    const [claimed] = await this.writer.query<{ outcome: string; account_id: string }>('SELECT * FROM claim_payments($1::jsonb, NULL)', [
-      JSON.stringify([claim]),
-    ]);
+    const [claimed] = await this.writer.query<{ outcome: string; account_id: string }>(
+      'SELECT * FROM claim_payments($1::jsonb, NULL)',
+      [JSON.stringify([claim])],
+    );
     if (claimed?.outcome !== 'claimed') throw new Error(`not claimed: ${claimed?.outcome}`);
     return { id, provider, account: claimed.account_id, value, authorization };
   }
 
   /** Somebody who is not us carries the authorization to the token. @returns the hash; mining is up to the chain */
-  async relay({ from, to, value, validAfter, validBefore, nonce, signature }: ExactAuthorization, tip = 1): Promise<Hex> {
-    const { r, s, v } = parseSignature(signature);
-    const args = [from, to, value, validAfter, validBefore, nonce, Number(v), r, s] as const;
-    return this.#send(encodeFunctionData({ abi: TOKEN, functionName: 'transferWithAuthorization', args }), tip);
+  relay(authorization: ExactAuthorization, tip = 1): Promise<Hex> {
+    return relayAsStranger(this.chain.url, authorization, tip);
   }
 
   /** The payer takes the authorization back, as the token lets it. */
-  async cancel(payer: Payer, nonce: Hex, tip = 1): Promise<Hex> {
-    const signature = await payer.account.signTypedData({
-      domain: { name: 'USDC', version: '2', chainId: CHAIN_ID, verifyingContract: USDC_ADDRESS },
-      types: { CancelAuthorization: [{ name: 'authorizer', type: 'address' }, { name: 'nonce', type: 'bytes32' }] },
-      primaryType: 'CancelAuthorization',
-      message: { authorizer: payer.account.address, nonce },
-    });
-    const { r, s, v } = parseSignature(signature);
-    const args = [payer.account.address, nonce, Number(v), r, s] as const;
-    return this.#send(encodeFunctionData({ abi: TOKEN, functionName: 'cancelAuthorization', args }), tip);
-  }
-
-  async #send(data: Hex, tip: number): Promise<Hex> {
-    const fees = { maxFeePerGas: toHex(10n ** 11n), maxPriorityFeePerGas: toHex(BigInt(tip) * 10n ** 9n) };
-    const hash = await this.rpc('eth_sendTransaction', { from: STRANGER, to: USDC_ADDRESS, data, gas: toHex(200_000), ...fees });
-    if (typeof hash !== 'string') throw new Error('the chain gave no hash');
-    return lower(hash);
+  cancel(payer: Payer, nonce: Hex, tip = 1): Promise<Hex> {
+    return cancelAuthorization(this.chain.url, payer, nonce, tip);
   }
 
   async payment(id: string): Promise<PaymentState> {
-    const { rows } = await this.owner.query<{ state: string; transaction: Buffer | null; failure: object | null; batch_id: string | null }>(
-      'SELECT state, transaction, failure, batch_id FROM payments WHERE id = $1',
-      [id],
-    );
+    const { rows } = await this.owner.query<{
+      state: string;
+      transaction: Buffer | null;
+      failure: object | null;
+      batch_id: string | null;
+    }>('SELECT state, transaction, failure, batch_id FROM payments WHERE id = $1', [id]);
     const [row] = rows;
     if (!row) throw new Error('no such payment');
     const transaction: Hex | undefined = row.transaction ? `0x${row.transaction.toString('hex')}` : undefined;
@@ -230,12 +230,21 @@ export class SettlementScene {
   }
 
   async states(): Promise<Record<string, number>> {
-    const { rows } = await this.owner.query<{ state: string; n: number }>('SELECT state, count(*)::int AS n FROM payments GROUP BY 1 ORDER BY 1');
+    const { rows } = await this.owner.query<{ state: string; n: number }>(
+      'SELECT state, count(*)::int AS n FROM payments GROUP BY 1 ORDER BY 1',
+    );
     return Object.fromEntries(rows.map(({ state, n }) => [state, n]));
   }
 
   async transactions() {
-    const { rows } = await this.owner.query<{ id: string; state: string; nonce: string; signer: Hex; candidates: number; hash: Buffer }>(
+    const { rows } = await this.owner.query<{
+      id: string;
+      state: string;
+      nonce: string;
+      signer: Hex;
+      candidates: number;
+      hash: Buffer;
+    }>(
       `SELECT t.id, t.state, t.nonce::text, t.signer, t.hash, (SELECT count(*)::int FROM chain_candidates c WHERE c.transaction_id = t.id) AS candidates
        FROM chain_transactions t ORDER BY t.signer, t.nonce`,
     );

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { CHAIN_ID } from '../../tools/servers/chain.mjs';
 import { freePort } from '../../tools/servers/ports.mjs';
-import { type SettlementScene, until } from './settlement-scene.js';
+import type { SettlementScene } from './settlement-scene.js';
+import { until } from './until.js';
 
 /** Where the queues of a test are. */
 export type Queues = { readonly REDIS_URL: string } | { readonly QUEUE_DATABASE_URL: string };
@@ -26,7 +27,11 @@ export class WorkerProcess {
     readonly url: string,
   ) {}
 
-  static async start(scene: SettlementScene, queues: Queues, extra: Readonly<Record<string, string>> = {}): Promise<WorkerProcess> {
+  static async start(
+    scene: SettlementScene,
+    queues: Queues,
+    extra: Readonly<Record<string, string>> = {},
+  ): Promise<WorkerProcess> {
     const port = await freePort();
     const loader = join(process.cwd(), 'tools/register-typescript.mjs');
     const child = spawn(process.execPath, ['--import', loader, join(process.cwd(), 'apps/worker/src/main.ts')], {

@@ -11,6 +11,7 @@ export class DataFolder {
   readonly logs: string;
   readonly statements: string;
   readonly secrets: string;
+  readonly environment: string;
   readonly #lock: string;
 
   constructor(readonly path: string) {
@@ -22,6 +23,7 @@ export class DataFolder {
     this.logs = within('logs');
     this.statements = within('statements');
     this.secrets = within('secrets.json');
+    this.environment = within('environment');
     this.#lock = within('start.lock');
   }
 
@@ -66,7 +68,8 @@ export class DataFolder {
   /** Throws away what a start made, and only that. */
   empty(): void {
     emptyPostgres(this.postgres);
-    for (const made of [this.redis, this.chain, this.files, this.logs, this.statements, this.secrets]) {
+    const { redis, chain, files, logs, statements, secrets, environment } = this;
+    for (const made of [redis, chain, files, logs, statements, secrets, environment]) {
       rmSync(made, { recursive: true, force: true });
     }
   }

@@ -1,6 +1,7 @@
 import { formatDecimal, fromAtomic } from '@core/money';
 import type { Balance, Metered, PaymentState } from './books.js';
 import type { Purchase } from './demo-agent.js';
+import type { DataFolder } from './data-folder.js';
 import type { DemoKeys } from './secrets.js';
 import type { Services } from './services.js';
 import type { Wallets } from './wallets.js';
@@ -55,9 +56,9 @@ function inUnits(asset: string, balance: string): string {
 /** Where everything is, and lines to paste. */
 export function printWhereToGo(
   { apiUrl, workerUrl }: Services,
-  parts: { demoUrl: string; chainUrl: string; keys: DemoKeys; wallets: Wallets; secretsFile: string; logs: string },
+  parts: { demoUrl: string; chainUrl: string; keys: DemoKeys; wallets: Wallets; data: DataFolder },
 ): void {
-  const { demoUrl, chainUrl, keys, wallets, secretsFile, logs } = parts;
+  const { demoUrl, chainUrl, keys, wallets, data } = parts;
   section('Here', [
     ['api', apiUrl],
     ['its pages', `${apiUrl}/docs`],
@@ -66,8 +67,8 @@ export function printWhereToGo(
     ['', `${workerUrl}/metrics`],
     ['demo provider', demoUrl],
     ['chain', chainUrl],
-    ['logs', logs],
-    ['keys', secretsFile],
+    ['logs', data.logs],
+    ['keys', data.secrets],
     ['agent wallet', wallets.agent.address],
     ['its key', wallets.agent.privateKey],
     ['paid to', wallets.provider.address],
@@ -82,7 +83,7 @@ export function printWhereToGo(
   const authorized = '-H "authorization: Bearer $FAREBOX_KEY"';
   const json = "-H 'content-type: application/json'";
   console.log(`
-To go on with, in another terminal
+To go on with, in another terminal in this folder
 
   export FAREBOX_KEY=${keys.owner}
   curl -i ${demoUrl}/hello
@@ -90,6 +91,8 @@ To go on with, in another terminal
   curl ${authorized} ${apiUrl}/v1/ledger/balances
   curl ${authorized} ${json} ${apiUrl}/v1/accounts -d '{"name":"my-first-account"}'
   curl ${authorized} -H 'content-type: application/cloudevents+json' ${apiUrl}/v1/events -d '${JSON.stringify(event)}'
+  (set -a; . '${data.environment}'; npm run keys -- list --provider ${keys.provider})
+  (set -a; . '${data.environment}'; npm run verify)
 `);
 }
 

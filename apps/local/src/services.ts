@@ -1,3 +1,4 @@
+import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from '../../../tools/root.mjs';
 import { CHAIN_ID } from '../../../tools/servers/chain.mjs';
@@ -19,17 +20,9 @@ export interface Services {
   readonly workerUrl: string;
 }
 
-/**
- * What api and worker read: the variables of a deployment, with the local servers in them. Nothing else of our own
- * environment reaches them, so that a DATABASE_URL in somebody's shell cannot.
- */
-function environmentOf(servers: Servers, ports: Ports, secrets: Secrets, wallets: Wallets): Record<string, string> {
-  const kept = ['PATH', 'HOME', 'LANG', 'LOG_LEVEL', 'NODE_EXTRA_CA_CERTS'].flatMap((name) => {
-    const value = process.env[name];
-    return value === undefined ? [] : [[name, value] as const];
-  });
+/** What api, worker and the commands read: the variables of a deployment, with the local servers in them. */
+function variablesOf(servers: Servers, ports: Ports, secrets: Secrets, wallets: Wallets): Record<string, string> {
   return {
-    ...Object.fromEntries(kept),
     NODE_ENV: 'development',
     DATABASE_URL: servers.database.app,
     DATABASE_WRITER_URL: servers.database.writer,
@@ -51,13 +44,32 @@ function environmentOf(servers: Servers, ports: Ports, secrets: Secrets, wallets
   };
 }
 
+/**
+ * Those of our own environment that api and worker are given as well. No others, so that a DATABASE_URL in somebody's
+ * shell cannot reach them.
+ */
+const HANDED_ON = ['PATH', 'HOME', 'LANG', 'LOG_LEVEL', 'NODE_EXTRA_CA_CERTS'];
+
+function ownVariables(): Record<string, string> {
+  const given = HANDED_ON.map((name) => [name, process.env[name]] as const);
+  return Object.fromEntries(given.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
+}
+
+/** A file that a shell reads, for commands such as `npm run verify`. It holds secrets: nobody else may read it. */
+function writeVariables(file: string, variables: Readonly<Record<string, string>>): void {
+  const lines = Object.entries(variables).map(([name, value]) => `${name}='${value}'\n`);
+  writeFileSync(file, lines.join(''), { mode: 0o600 });
+  chmodSync(file, 0o600);
+}
+
 /** Starts api and worker as processes of their own and waits until both say that they are ready. */
 export async function startServices(
   parts: { servers: Servers; ports: Ports; secrets: Secrets; wallets: Wallets; data: DataFolder },
   running: Running,
 ): Promise<Services> {
   const { servers, ports, secrets, wallets, data } = parts;
-  const env = environmentOf(servers, ports, secrets, wallets);
+  const variables = variablesOf(servers, ports, secrets, wallets);
+  writeVariables(data.environment, variables);
   const startApp = async (app: 'api' | 'worker', name: string, url: string): Promise<void> => {
     const server = await running.addServer(
       startServer({
@@ -66,7 +78,7 @@ export async function startServices(
         args: ['--enable-source-maps', join(root, 'dist/apps', app, 'main.js')],
         log: data.logOf(app),
         cwd: root,
-        env,
+        env: { ...ownVariables(), ...variables },
       }),
     );
     await untilReadyAt(server, url);

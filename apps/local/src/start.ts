@@ -50,8 +50,7 @@ export async function start(options: StartOptions, data: DataFolder, running: Ru
     chainUrl: servers.chain.url,
     keys,
     wallets,
-    secretsFile: data.secrets,
-    logs: data.logs,
+    data,
   });
 }
 

@@ -13,7 +13,9 @@ export interface RunningWorker {
 
 /** Starts a worker. It needs neither the database nor the queue nor the chain to be up; it waits for them. */
 export async function createWorker(config: Config, logger: Logger): Promise<RunningWorker> {
-  const app = await NestFactory.createApplicationContext(WorkerModule.forConfig(config, logger), { logger: new NestLogger(logger) });
+  const app = await NestFactory.createApplicationContext(WorkerModule.forConfig(config, logger), {
+    logger: new NestLogger(logger),
+  });
   const lifecycle = app.get(Lifecycle);
   const port = await lifecycle.start(config.WORKER_PORT);
   let closing: Promise<void> | undefined;

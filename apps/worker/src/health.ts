@@ -33,7 +33,8 @@ export class Health {
   async listen(port: number): Promise<number> {
     const server = createServer((request, response) => {
       this.#answer(request.url ?? '/').then(
-        ({ status, type, body }) => response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store' }).end(body),
+        ({ status, type, body }) =>
+          response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store' }).end(body),
         () => response.writeHead(503, { 'content-type': 'text/plain' }).end('not now'),
       );
     });
@@ -54,7 +55,11 @@ export class Health {
       const ready = checks.every(({ fault }) => fault === undefined);
       return json(ready ? 200 : 503, {
         status: ready ? 'ready' : 'not ready',
-        checks: checks.map(({ name, fault }) => ({ name, status: fault === undefined ? 'ok' : 'failing', reason: fault })),
+        checks: checks.map(({ name, fault }) => ({
+          name,
+          status: fault === undefined ? 'ok' : 'failing',
+          reason: fault,
+        })),
       });
     }
     if (path === '/metrics') {

@@ -10,7 +10,10 @@ const SHUTDOWN_MS = 15_000;
 const config = configOrExit();
 const logger = createLogger({ service: 'worker', level: config.LOG_LEVEL });
 const worker = await createWorker(config, logger);
-logger.info({ port: worker.port, chainId: config.CHAIN_ID, relayers: config.RELAYER_KEYS?.length ?? 0 }, 'worker ready');
+logger.info(
+  { port: worker.port, chainId: config.CHAIN_ID, relayers: config.RELAYER_KEYS?.length ?? 0 },
+  'worker ready',
+);
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   process.once(signal, () => {

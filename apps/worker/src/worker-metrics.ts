@@ -36,7 +36,8 @@ export class WorkerMetrics {
     for (const state of ['signed', 'broadcast', 'mined', 'reverted']) {
       this.#transactions.set({ state }, standing.openTransactions[state] ?? 0);
     }
-    for (const state of ['served', 'settling', 'included']) this.#payments.set({ state }, standing.openPayments[state] ?? 0);
+    for (const state of ['served', 'settling', 'included'])
+      this.#payments.set({ state }, standing.openPayments[state] ?? 0);
     this.#oldest.set(standing.oldestUnsettledSeconds);
     this.#paused.set(standing.pausedSigners.length);
     this.#staged.set(standing.staged);

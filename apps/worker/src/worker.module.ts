@@ -86,7 +86,8 @@ export class WorkerModule {
         {
           provide: RateUsage,
           inject: [Writer, Database],
-          useFactory: (writer: Writer, database: Database) => new RateUsage(writer, database, new SystemClock(), new SystemIds()),
+          useFactory: (writer: Writer, database: Database) =>
+            new RateUsage(writer, database, new SystemClock(), new SystemIds()),
         },
         { provide: SettlementReader, inject: [Writer], useFactory: (db: Writer) => new SettlementReader(db) },
         { provide: OutboxRelay, inject: [Writer], useFactory: (db: Writer) => new OutboxRelay(db, queue) },
@@ -100,10 +101,22 @@ export class WorkerModule {
           inject: [ConfirmSettlement],
           useFactory: (confirm: ConfirmSettlement) => new ConfirmSettlementProcessor(confirm, logger),
         },
-        { provide: RateUsageProcessor, inject: [RateUsage], useFactory: (rate: RateUsage) => new RateUsageProcessor(rate, logger) },
+        {
+          provide: RateUsageProcessor,
+          inject: [RateUsage],
+          useFactory: (rate: RateUsage) => new RateUsageProcessor(rate, logger),
+        },
         {
           provide: Schedules,
-          inject: [Writer, OutboxRelay, SettlementRail, SubmitSettlement, ConfirmSettlement, RateUsage, SettlementReader],
+          inject: [
+            Writer,
+            OutboxRelay,
+            SettlementRail,
+            SubmitSettlement,
+            ConfirmSettlement,
+            RateUsage,
+            SettlementReader,
+          ],
           useFactory: (
             writer: Writer,
             relay: OutboxRelay,
@@ -135,7 +148,8 @@ export class WorkerModule {
           inject: [SettlementReader, SettlementRail, ...QUEUE_TOKENS],
           useFactory: (reader: SettlementReader, rail: SettlementRail, ...queues: Queue[]) => {
             // Without a listener BullMQ prints a lost connection to the console; it connects again by itself.
-            for (const queue of queues) queue.on('error', (error) => logger.debug({ err: error }, 'the queue cannot be reached'));
+            for (const queue of queues)
+              queue.on('error', (error) => logger.debug({ err: error }, 'the queue cannot be reached'));
             const metrics = new Metrics();
             const gauges = new WorkerMetrics(metrics, reader, queues, config.CHAIN_ID);
             return new Health({ reader, rail, queues, metrics, gauges, chainId: config.CHAIN_ID });

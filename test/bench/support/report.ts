@@ -44,15 +44,26 @@ export function median(values: readonly number[]): number {
 
 /** Runs A B A B …, so that a noisy neighbour hits both, and takes the medians. */
 export async function compare(comparison: Comparison): Promise<Row> {
-  const { path, unit, referenceName, target, rounds, lessIsBetter } = comparison;
   const ours: number[] = [];
   const reference: number[] = [];
-  for (let round = 0; round < rounds; round += 1) {
+  for (let round = 0; round < comparison.rounds; round += 1) {
     ours.push(await comparison.ours());
     reference.push(await comparison.reference());
   }
-  const [our, their] = [median(ours), median(reference)];
-  return { path, unit, ours: our, reference: their, referenceName, ratio: our / their, target, rounds, lessIsBetter };
+  return rowOf({ ...comparison, ours, reference });
+}
+
+/** A row of figures that were taken in turns; for benches in which one round gives several. */
+export function rowOf(
+  measured: Omit<Comparison, 'ours' | 'reference' | 'rounds'> & {
+    readonly ours: readonly number[];
+    readonly reference: readonly number[];
+  },
+): Row {
+  const { path, unit, referenceName, target, lessIsBetter } = measured;
+  const [ours, reference] = [median(measured.ours), median(measured.reference)];
+  const rounds = measured.ours.length;
+  return { path, unit, ours, reference, referenceName, ratio: ours / reference, target, rounds, lessIsBetter };
 }
 
 /**

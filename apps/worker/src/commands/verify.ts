@@ -22,11 +22,15 @@ async function verify(): Promise<number> {
     });
     const findings = await new VerifyBooks(auditor, [rail]).run();
     for (const { invariant, says, counted, faults } of findings) {
-      process.stdout.write(`${faults.length === 0 ? 'ok    ' : 'BROKEN'} ${invariant}  ${says} (${counted} looked at)\n`);
+      process.stdout.write(
+        `${faults.length === 0 ? 'ok    ' : 'BROKEN'} ${invariant}  ${says} (${counted} looked at)\n`,
+      );
       for (const fault of faults) process.stdout.write(`         ${fault}\n`);
     }
     const broken = findings.filter(({ faults }) => faults.length > 0).length;
-    process.stdout.write(broken === 0 ? `All ${findings.length} checks hold.\n` : `${broken} of ${findings.length} checks do not hold.\n`);
+    process.stdout.write(
+      broken === 0 ? `All ${findings.length} checks hold.\n` : `${broken} of ${findings.length} checks do not hold.\n`,
+    );
     return broken === 0 ? 0 : 1;
   } finally {
     await auditor.close();

@@ -7,8 +7,13 @@ const PROCESSOR = 'bullmq:processor_metadata';
  * Every queue has exactly one processor: a queue without one would fill up in silence, and two would share its jobs.
  * @throws Error that names the queues at fault
  */
-export function requireOneForEachQueue(processors: readonly (abstract new (...args: never[]) => object)[], queues: readonly string[] = QUEUES): void {
-  const named = processors.map((processor): unknown => Reflect.get(Object(Reflect.getMetadata(PROCESSOR, processor)), 'name'));
+export function requireOneForEachQueue(
+  processors: readonly (abstract new (...args: never[]) => object)[],
+  queues: readonly string[] = QUEUES,
+): void {
+  const named = processors.map((processor): unknown =>
+    Reflect.get(Object(Reflect.getMetadata(PROCESSOR, processor)), 'name'),
+  );
   const faults = queues.flatMap((queue) => {
     const count = named.filter((name) => name === queue).length;
     return count === 1 ? [] : [`${queue} has ${count}`];

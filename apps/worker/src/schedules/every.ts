@@ -34,12 +34,16 @@ export class Every {
   async #run(): Promise<void> {
     try {
       await this.schedule.run();
-      if (this.#failures > 0) this.logger.info({ schedule: this.schedule.name, failures: this.#failures }, 'a schedule works again');
+      if (this.#failures > 0)
+        this.logger.info({ schedule: this.schedule.name, failures: this.#failures }, 'a schedule works again');
       this.#failures = 0;
     } catch (error) {
       if (this.#failures % 100 === 0) {
         const away = error instanceof Fault && error.code === 'unavailable';
-        this.logger[away ? 'warn' : 'error']({ err: error, schedule: this.schedule.name }, 'a scheduled run failed and is repeated');
+        this.logger[away ? 'warn' : 'error'](
+          { err: error, schedule: this.schedule.name },
+          'a scheduled run failed and is repeated',
+        );
       }
       this.#failures += 1;
     }

@@ -1,7 +1,13 @@
 import type { RollUpBalances } from '@features/ledger';
 import type { RateUsage } from '@features/pricing';
-import type { ConfirmSettlement, SettlementReader, SubmitSettlement, SweepSettlement, VoidExpired } from '@features/settlement';
-import type { RegisterSigners } from '@features/settlement';
+import type {
+  ConfirmSettlement,
+  RegisterSigners,
+  SettlementReader,
+  SubmitSettlement,
+  SweepSettlement,
+  VoidExpired,
+} from '@features/settlement';
 import type { Writer } from '@platform/database';
 import type { OutboxRelay } from '@platform/queues';
 import type { Logger } from '@platform/telemetry';
@@ -40,7 +46,11 @@ export class Schedules {
   start(): void {
     const { parts } = this;
     const relay = this.#every({ name: 'relay', everyMs: 1_000, run: () => parts.relay.relay() });
-    this.#stopListening = parts.writer.listen('farebox_outbox', () => relay.now());
+    // Not through the schedule: a job staged while a pass is under way needs a further pass, which the relay sees to.
+    this.#stopListening = parts.writer.listen(
+      'farebox_outbox',
+      () => void parts.relay.relay().catch(() => relay.now()),
+    );
     // A signer that is new needs its first nonce from the chain, which may be away at the start.
     this.#every({ name: 'register-signers', everyMs: 5_000, run: () => parts.register.run() });
     this.#every({ name: 'sweep', everyMs: 2_500, run: () => this.#sweep() });

@@ -7,8 +7,12 @@ describe('batches', () => {
     fc.assert(
       fc.property(items, (list) => {
         const ordered = inSettlingOrder(list);
-        expect([...ordered].sort((a, b) => a.id.localeCompare(b.id))).toEqual([...list].sort((a, b) => a.id.localeCompare(b.id)));
-        ordered.slice(1).forEach((item, i) => expect(item.validBefore).toBeGreaterThanOrEqual(ordered[i]?.validBefore ?? 0n));
+        expect([...ordered].sort((a, b) => a.id.localeCompare(b.id))).toEqual(
+          [...list].sort((a, b) => a.id.localeCompare(b.id)),
+        );
+        ordered
+          .slice(1)
+          .forEach((item, i) => expect(item.validBefore).toBeGreaterThanOrEqual(ordered[i]?.validBefore ?? 0n));
       }),
     );
   });
@@ -26,7 +30,9 @@ describe('batches', () => {
 
 describe('attempts', () => {
   it('come half a second apart at first, then twice as far, and ten seconds at most', () => {
-    expect([0, 1, 2, 3, 4, 5, 6, 7, 100].map(retryDelayMs)).toEqual([500, 500, 1_000, 2_000, 4_000, 8_000, 10_000, 10_000, 10_000]);
+    expect([0, 1, 2, 3, 4, 5, 6, 7, 100].map(retryDelayMs)).toEqual([
+      500, 500, 1_000, 2_000, 4_000, 8_000, 10_000, 10_000, 10_000,
+    ]);
   });
 
   it('search for the use of an authorization ever farther back', () => {

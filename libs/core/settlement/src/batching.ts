@@ -1,6 +1,10 @@
 /** Earliest end first, ties by id: what has the least time left goes first. */
-export const inSettlingOrder = <Item extends { readonly id: string; readonly validBefore: bigint }>(items: readonly Item[]): Item[] =>
-  [...items].sort((a, b) => (a.validBefore === b.validBefore ? (a.id < b.id ? -1 : 1) : a.validBefore < b.validBefore ? -1 : 1));
+export const inSettlingOrder = <Item extends { readonly id: string; readonly validBefore: bigint }>(
+  items: readonly Item[],
+): Item[] =>
+  [...items].sort((a, b) =>
+    a.validBefore === b.validBefore ? (a.id < b.id ? -1 : 1) : a.validBefore < b.validBefore ? -1 : 1,
+  );
 
 /** Two halves, the first one no smaller. Of a batch that is turned down as a whole, each half is tried by itself. */
 export function bisect<Item>(items: readonly Item[]): readonly [readonly Item[], readonly Item[]] {

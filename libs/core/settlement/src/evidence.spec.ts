@@ -4,7 +4,9 @@ import { evidenceIn } from './evidence.js';
 import type { ExpectedTransfer, Receipt, TokenEvent } from './rail.js';
 
 const bytes = (length: number): fc.Arbitrary<Hex> =>
-  fc.uint8Array({ minLength: length, maxLength: length }).map((array) => `0x${Buffer.from(array).toString('hex')}`);
+  fc
+    .uint8Array({ minLength: length, maxLength: length })
+    .map((array): Hex => `0x${Buffer.from(array).toString('hex')}`);
 const address = bytes(20);
 const expected: fc.Arbitrary<ExpectedTransfer> = fc.record({
   token: address,
@@ -85,7 +87,11 @@ describe('evidence of a payment', () => {
         const second = { ...item, nonce };
         const [used, moved] = paidBy(item, 1);
         if (!used || !moved) throw new Error('not the two events');
-        const events: TokenEvent[] = [{ kind: 'used', token: item.token, payer: item.payer, nonce, logIndex: 0 }, used, moved];
+        const events: TokenEvent[] = [
+          { kind: 'used', token: item.token, payer: item.payer, nonce, logIndex: 0 },
+          used,
+          moved,
+        ];
         const judge = evidenceIn(receipt(events));
         expect([judge(item).kind, judge(second).kind]).toEqual(['paid', 'otherwise']);
       }),

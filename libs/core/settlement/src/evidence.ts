@@ -5,9 +5,7 @@ import type { AuthorizationKey, ExpectedTransfer, Receipt, TokenEvent } from './
  * otherwise: it was used or cancelled, and paid somebody or something else · absent: the transaction does not concern it.
  */
 export type Evidence =
-  | { readonly kind: 'paid'; readonly logIndex: number }
-  | { readonly kind: 'otherwise' }
-  | { readonly kind: 'absent' };
+  { readonly kind: 'paid'; readonly logIndex: number } | { readonly kind: 'otherwise' } | { readonly kind: 'absent' };
 
 const ABSENT: Evidence = { kind: 'absent' };
 const OTHERWISE: Evidence = { kind: 'otherwise' };

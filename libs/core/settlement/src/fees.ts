@@ -40,9 +40,6 @@ export function firstFees(market: Market, cap: bigint): Fees | undefined {
 export function replacementFees(previous: Fees, market: Market, cap: bigint): Fees | undefined {
   const fresh = firstFees(market, cap);
   const maxPriorityFeePerGas = larger(raised(previous.maxPriorityFeePerGas), fresh?.maxPriorityFeePerGas ?? 0n);
-  const maxFeePerGas = larger(
-    larger(raised(previous.maxFeePerGas), fresh?.maxFeePerGas ?? 0n),
-    maxPriorityFeePerGas,
-  );
+  const maxFeePerGas = larger(larger(raised(previous.maxFeePerGas), fresh?.maxFeePerGas ?? 0n), maxPriorityFeePerGas);
   return maxFeePerGas > cap ? undefined : { maxFeePerGas, maxPriorityFeePerGas };
 }

@@ -22,7 +22,13 @@ const observed: fc.Arbitrary<Observed> = fc
     aheadTime: fc.bigInt(0n, 100n),
     usedAtHead: fc.boolean(),
     usedAtFinalized: fc.boolean(),
-    end: fc.option(fc.record({ kind: fc.constantFrom('used' as const, 'canceled' as const), pays: fc.boolean(), number: fc.bigInt(1n, 70n) })),
+    end: fc.option(
+      fc.record({
+        kind: fc.constantFrom('used' as const, 'canceled' as const),
+        pays: fc.boolean(),
+        number: fc.bigInt(1n, 70n),
+      }),
+    ),
   })
   .map(({ finalized, ahead, finalizedTime, aheadTime, usedAtHead, usedAtFinalized, end }) => ({
     view: {
@@ -34,12 +40,38 @@ const observed: fc.Arbitrary<Observed> = fc
     end: end === null ? undefined : endOf(end),
   }));
 
-const endOf = ({ kind, pays, number }: { kind: 'used' | 'canceled'; pays: boolean; number: bigint }): AuthorizationEnd => {
+const endOf = ({
+  kind,
+  pays,
+  number,
+}: {
+  kind: 'used' | 'canceled';
+  pays: boolean;
+  number: bigint;
+}): AuthorizationEnd => {
   const events: TokenEvent[] = [
     { kind, token: item.token, payer: item.payer, nonce: item.nonce, logIndex: 0 },
-    { kind: 'transfer', token: item.token, from: item.payer, to: pays ? item.payTo : '0x09', value: item.value, logIndex: 1 },
+    {
+      kind: 'transfer',
+      token: item.token,
+      from: item.payer,
+      to: pays ? item.payTo : '0x09',
+      value: item.value,
+      logIndex: 1,
+    },
   ];
-  return { kind, receipt: { hash: '0xcc', success: true, block: { number, hash: '0xdd' }, gasUsed: 1n, gasPrice: 1n, dataFee: 0n, events } };
+  return {
+    kind,
+    receipt: {
+      hash: '0xcc',
+      success: true,
+      block: { number, hash: '0xdd' },
+      gasUsed: 1n,
+      gasPrice: 1n,
+      dataFee: 0n,
+      events,
+    },
+  };
 };
 
 describe('the judgement of an authorization that nothing of ours carries', () => {
@@ -65,7 +97,9 @@ describe('the judgement of an authorization that nothing of ours carries', () =>
     fc.assert(
       fc.property(observed, (seen) => {
         const { end } = seen;
-        const pays = end?.kind === 'used' && end.receipt.events.some((event) => event.kind === 'transfer' && event.to === item.payTo);
+        const pays =
+          end?.kind === 'used' &&
+          end.receipt.events.some((event) => event.kind === 'transfer' && event.to === item.payTo);
         expect(judge(item, seen).kind === 'included').toBe(pays);
       }),
     );
@@ -82,7 +116,10 @@ describe('the judgement of an authorization that nothing of ours carries', () =>
   });
 
   it('waits when the token says used and the use is not found: "not found" proves nothing', () => {
-    const view = { head: { number: 9n, hash: '0xaa', timestamp: 2_000n }, finalized: { number: 9n, hash: '0xaa', timestamp: 2_000n } } as const;
+    const view = {
+      head: { number: 9n, hash: '0xaa', timestamp: 2_000n },
+      finalized: { number: 9n, hash: '0xaa', timestamp: 2_000n },
+    } as const;
     expect(judge(item, { view, usedAtHead: true, usedAtFinalized: true, end: undefined })).toEqual({ kind: 'wait' });
   });
 });

@@ -4,7 +4,12 @@ import type { AuthorizationEnd, AuthorizedTransfer, BlockRef, ChainView, Receipt
 
 /** Why a payment can never be paid, each read in a block that cannot go away. Kept with the failed payment. */
 export type NegativeProof =
-  | { readonly kind: 'expired_unused'; readonly block: BlockRef; readonly timestamp: bigint; readonly validBefore: bigint }
+  | {
+      readonly kind: 'expired_unused';
+      readonly block: BlockRef;
+      readonly timestamp: bigint;
+      readonly validBefore: bigint;
+    }
   | { readonly kind: 'canceled' | 'used_otherwise'; readonly block: BlockRef; readonly transaction: Hex };
 
 /**

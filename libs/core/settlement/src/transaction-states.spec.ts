@@ -1,11 +1,19 @@
-import { advanceTransaction, OPEN_TRANSACTION_STATES, TRANSACTION_STATES, TRANSACTION_TRANSITIONS } from './transaction-states.js';
+import {
+  advanceTransaction,
+  OPEN_TRANSACTION_STATES,
+  TRANSACTION_STATES,
+  TRANSACTION_TRANSITIONS,
+} from './transaction-states.js';
 
 describe('the states of a chain transaction', () => {
-  it.each(TRANSACTION_STATES.flatMap((from) => TRANSACTION_STATES.map((to) => [from, to] as const)))('%s to %s is as the table says', (from, to) => {
-    const attempt = () => advanceTransaction(from, to);
-    if (TRANSACTION_TRANSITIONS[from].includes(to)) expect(attempt()).toBe(to);
-    else expect(attempt).toThrow(`cannot go from ${from} to ${to}`);
-  });
+  it.each(TRANSACTION_STATES.flatMap((from) => TRANSACTION_STATES.map((to) => [from, to] as const)))(
+    '%s to %s is as the table says',
+    (from, to) => {
+      const attempt = () => advanceTransaction(from, to);
+      if (TRANSACTION_TRANSITIONS[from].includes(to)) expect(attempt()).toBe(to);
+      else expect(attempt).toThrow(`cannot go from ${from} to ${to}`);
+    },
+  );
 
   it('end in final or dropped, and every other one can still get there', () => {
     const ends = TRANSACTION_STATES.filter((state) => TRANSACTION_TRANSITIONS[state].length === 0);

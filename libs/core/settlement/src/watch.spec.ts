@@ -20,7 +20,10 @@ const watched: fc.Arbitrary<Watched> = fc.record({
 const sighting: fc.Arbitrary<Sighting> = fc.record({
   head: height,
   finalized: height,
-  receipt: fc.option(fc.record({ hash, success: fc.boolean(), block: fc.record({ number: height, hash: blockHash }) }), { nil: undefined }),
+  receipt: fc.option(
+    fc.record({ hash, success: fc.boolean(), block: fc.record({ number: height, hash: blockHash }) }),
+    { nil: undefined },
+  ),
   hashAtBlock: fc.option(blockHash, { nil: undefined }),
   nextNonce: fc.option(fc.record({ latest: nonce, finalized: nonce }), { nil: undefined }),
 });
@@ -29,7 +32,14 @@ const patience = { resendAfterMs: 5_000, replaceAfterMs: 30_000 };
 
 describe('the next step for a chain transaction', () => {
   it('keeps to the table of states', () => {
-    const target = { mined: 'mined', reverted: 'reverted', reopen: 'broadcast', final: 'final', dropped: 'dropped', stolen: 'dropped' } as const;
+    const target = {
+      mined: 'mined',
+      reverted: 'reverted',
+      reopen: 'broadcast',
+      final: 'final',
+      dropped: 'dropped',
+      stolen: 'dropped',
+    } as const;
     fc.assert(
       fc.property(watched, sighting, (stored, seen) => {
         const step = nextStep(stored, seen, patience);
@@ -57,15 +67,37 @@ describe('the next step for a chain transaction', () => {
   it('is final for what we meant and dropped for a filler', () => {
     const block = { number: 5n, hash: '0xb1' } as const;
     const seen: Sighting = { head: 20n, finalized: 10n, receipt: undefined, hashAtBlock: '0xb1', nextNonce: undefined };
-    const mined: Watched = { state: 'mined', nonce: 0n, block, fillers: ['0xa2'], hash: '0xa1', candidateAgeMs: 0, sentAgoMs: 0 };
+    const mined: Watched = {
+      state: 'mined',
+      nonce: 0n,
+      block,
+      fillers: ['0xa2'],
+      hash: '0xa1',
+      candidateAgeMs: 0,
+      sentAgoMs: 0,
+    };
     expect(nextStep(mined, seen, patience)).toBe('final');
     expect(nextStep({ ...mined, hash: '0xa2' }, seen, patience)).toBe('dropped');
     expect(nextStep({ ...mined, hash: '0xa1' }, { ...seen, hashAtBlock: '0xb2' }, patience)).toBe('reopen');
   });
 
   it('raises the fees of nothing but the next transaction in line', () => {
-    const waiting: Watched = { state: 'broadcast', nonce: 2n, block: undefined, fillers: [], hash: '0xa1', candidateAgeMs: 40_000, sentAgoMs: 100 };
-    const at = (latest: bigint): Sighting => ({ head: 9n, finalized: 5n, receipt: undefined, hashAtBlock: undefined, nextNonce: { latest, finalized: 0n } });
+    const waiting: Watched = {
+      state: 'broadcast',
+      nonce: 2n,
+      block: undefined,
+      fillers: [],
+      hash: '0xa1',
+      candidateAgeMs: 40_000,
+      sentAgoMs: 100,
+    };
+    const at = (latest: bigint): Sighting => ({
+      head: 9n,
+      finalized: 5n,
+      receipt: undefined,
+      hashAtBlock: undefined,
+      nextNonce: { latest, finalized: 0n },
+    });
     expect(nextStep(waiting, at(2n), patience)).toBe('replace');
     expect(nextStep(waiting, at(1n), patience)).toBe('wait');
     expect(nextStep({ ...waiting, sentAgoMs: 6_000 }, at(1n), patience)).toBe('send');

@@ -2,7 +2,12 @@ import pg from 'pg';
 import { capturePayment } from '@core/ledger';
 import { amount, assetId } from '@core/money';
 import { Writer } from '@platform/database';
-import { createTestDatabase, seedProvider, type SeededProvider, type TestDatabase } from '../../../../test/support/database.js';
+import {
+  createTestDatabase,
+  seedProvider,
+  type SeededProvider,
+  type TestDatabase,
+} from '../../../../test/support/database.js';
 import { Ledger, postings, RollUpBalances } from './index.js';
 
 const USDC = assetId('eip155:84532/erc20:0x036cbd53842c5426634e7929541ec2318f3dcf7e');
@@ -36,7 +41,11 @@ describe('rolled-up balances', () => {
   const post = (charged: bigint) => writer.transaction((tx) => new Ledger().post(tx, capture(charged)));
 
   const stored = async () =>
-    (await owner.query('SELECT ledger_account_id, debits::text, credits::text, through::text FROM ledger_balances ORDER BY 1')).rows;
+    (
+      await owner.query(
+        'SELECT ledger_account_id, debits::text, credits::text, through::text FROM ledger_balances ORDER BY 1',
+      )
+    ).rows;
 
   /** What the transfers say by themselves, up to where the balances are. */
   const summed = async () =>
@@ -55,8 +64,10 @@ describe('rolled-up balances', () => {
     expect(await until()).toBe(true);
   };
 
-  const newest = async () => (await owner.query<{ id: string }>('SELECT max(id)::text AS id FROM transfers')).rows[0]?.id;
-  const reached = async () => (await owner.query<{ id: string }>('SELECT max(through)::text AS id FROM ledger_balances')).rows[0]?.id;
+  const newest = async () =>
+    (await owner.query<{ id: string }>('SELECT max(id)::text AS id FROM transfers')).rows[0]?.id;
+  const reached = async () =>
+    (await owner.query<{ id: string }>('SELECT max(through)::text AS id FROM ledger_balances')).rows[0]?.id;
   const isLevel = async () => (await newest()) === (await reached());
 
   it('follow the ledger, and are the sums of its transfers', async () => {

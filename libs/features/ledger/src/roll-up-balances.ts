@@ -54,7 +54,9 @@ export class RollUpBalances {
   async rebuild(): Promise<void> {
     await this.db.transaction(async (tx) => {
       await tx.query(LOCK);
-      const [row] = await tx.query<{ through: string | null }>('SELECT max(through)::text AS through FROM ledger_balances');
+      const [row] = await tx.query<{ through: string | null }>(
+        'SELECT max(through)::text AS through FROM ledger_balances',
+      );
       await tx.query('DELETE FROM ledger_balances');
       if (row?.through) await tx.query(ROLL_UP, [row.through]);
     });
@@ -62,14 +64,19 @@ export class RollUpBalances {
 
   async #setMark(): Promise<Mark> {
     return this.db.transaction(async (tx) => {
-      const [newest] = await tx.query<{ through: string }>('SELECT coalesce(max(id), 0)::text AS through FROM transfers');
+      const [newest] = await tx.query<{ through: string }>(
+        'SELECT coalesce(max(id), 0)::text AS through FROM transfers',
+      );
       const [own] = await tx.query<{ before: string }>('SELECT pg_current_xact_id()::text AS before');
       return { through: newest?.through ?? '0', before: own?.before ?? '0' };
     });
   }
 
   async #isSafe(tx: WriterTx, mark: Mark): Promise<boolean> {
-    const [row] = await tx.query<{ safe: boolean }>('SELECT pg_snapshot_xmin(pg_current_snapshot()) > $1::xid8 AS safe', [mark.before]);
+    const [row] = await tx.query<{ safe: boolean }>(
+      'SELECT pg_snapshot_xmin(pg_current_snapshot()) > $1::xid8 AS safe',
+      [mark.before],
+    );
     return row?.safe ?? false;
   }
 }

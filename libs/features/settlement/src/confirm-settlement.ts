@@ -72,7 +72,12 @@ export class ConfirmSettlement {
     return tally;
   }
 
-  async #transactions(open: readonly OpenTransaction[], view: ChainView, hashes: ReadonlyMap<bigint, Hex>, tally: Tally): Promise<void> {
+  async #transactions(
+    open: readonly OpenTransaction[],
+    view: ChainView,
+    hashes: ReadonlyMap<bigint, Hex>,
+    tally: Tally,
+  ): Promise<void> {
     const unmined = open.filter(({ state }) => state === 'signed' || state === 'broadcast');
     const asked = unmined.flatMap(({ candidates }) => candidates);
     const answers = await this.rail.receipts(asked);
@@ -173,7 +178,8 @@ export class ConfirmSettlement {
     const lease = await this.signers.leaseOne(chainId, transaction.signer, this.terms.owner);
     if (!lease) return;
     try {
-      const fees = step === 'replace' ? replacementFees(newest.fees, await this.rail.market(), this.terms.feeCap) : undefined;
+      const fees =
+        step === 'replace' ? replacementFees(newest.fees, await this.rail.market(), this.terms.feeCap) : undefined;
       const signed = fees ? await this.rail.resign(transaction.signer, newest.raw, fees) : newest;
       if (fees) {
         const isFiller = transaction.fillers.includes(newest.hash);
@@ -196,11 +202,18 @@ export class ConfirmSettlement {
   async #stolen(transaction: OpenTransaction, tally: Tally): Promise<void> {
     const { chainId } = this.rail;
     await this.db.transaction(async (tx) => {
-      await this.signers.pause(tx, chainId, transaction.signer, `nonce ${transaction.nonce} was used by an unknown transaction`);
+      await this.signers.pause(
+        tx,
+        chainId,
+        transaction.signer,
+        `nonce ${transaction.nonce} was used by an unknown transaction`,
+      );
       if (!(await this.transactions.end(tx, transaction, 'dropped'))) return;
       const carried = await this.payments.carried(tx, transaction.batch);
       await this.#release(tx, transaction, new Map(carried.map(({ id }) => [id, 0])));
-      tally.alarms.push(`relayer key ${transaction.signer} is paused: nonce ${transaction.nonce} was used by a transaction that is not ours`);
+      tally.alarms.push(
+        `relayer key ${transaction.signer} is paused: nonce ${transaction.nonce} was used by a transaction that is not ours`,
+      );
     });
   }
 
@@ -229,7 +242,7 @@ export class ConfirmSettlement {
   }
 
   async #settle(blockHash: Buffer): Promise<number> {
-    for (let settled = 0; ; ) {
+    for (let settled = 0; ;) {
       const page = await this.db.transaction(async (tx) => {
         const paid = await this.payments.settle(tx, this.rail.chainId, blockHash, PAGE);
         await this.ledger.post(tx, ...paid.map(settlePayment));

@@ -3,7 +3,11 @@ import { allocate, amount, nativeAsset } from '@core/money';
 import type { OpenTransaction, Spent } from './transactions.store.js';
 
 /** What a transaction cost, shared out over the providers whose payments it carried, by their number. */
-export function gasEntries(chainId: number, transaction: Pick<OpenTransaction, 'id' | 'signer'>, spent: Spent): Entry[] {
+export function gasEntries(
+  chainId: number,
+  transaction: Pick<OpenTransaction, 'id' | 'signer'>,
+  spent: Spent,
+): Entry[] {
   const providers = [...spent.providers.keys()].sort();
   if (providers.length === 0) return [];
   const shares = allocate(

@@ -2,7 +2,13 @@ import type { NegativeProof, Receipt } from '@core/settlement';
 import { amount, assetId } from '@core/money';
 import type { settlePayment } from '@core/ledger';
 import { big, type Writer, type WriterTx } from '@platform/database';
-import { bytesOf, SETTLING_COLUMNS, settlingPayment, type SettlingPayment, type SettlingRow } from './settling-payment.js';
+import {
+  bytesOf,
+  SETTLING_COLUMNS,
+  settlingPayment,
+  type SettlingPayment,
+  type SettlingRow,
+} from './settling-payment.js';
 
 /** How long a claimed batch may stay unsigned before others take its payments. Longer than a simulation may take. */
 const CLAIM_SECONDS = 10;
@@ -56,7 +62,12 @@ export class PaymentsStore {
    * Puts payments that are due into a new batch, earliest end first. Payments another worker is claiming are passed over.
    * @param endedBefore only those whose time is over at this instant (Unix seconds): they need a proof and no relayer key
    */
-  async claim(chainId: number, batch: string, most: number, endedBefore: bigint | undefined): Promise<SettlingPayment[]> {
+  async claim(
+    chainId: number,
+    batch: string,
+    most: number,
+    endedBefore: bigint | undefined,
+  ): Promise<SettlingPayment[]> {
     const rows = await this.db.query<SettlingRow>(
       `WITH fresh AS (
          SELECT id, valid_before FROM payments
@@ -116,7 +127,12 @@ export class PaymentsStore {
   }
 
   /** Both events were seen in a block. */
-  async include(on: Writer | WriterTx, batch: string, receipt: Receipt, logIndexes: ReadonlyMap<string, number>): Promise<void> {
+  async include(
+    on: Writer | WriterTx,
+    batch: string,
+    receipt: Receipt,
+    logIndexes: ReadonlyMap<string, number>,
+  ): Promise<void> {
     if (logIndexes.size === 0) return;
     await on.query(
       `UPDATE payments p SET state = 'included', transaction = $2, log_index = e.log_index, block_number = $3, block_hash = $4,

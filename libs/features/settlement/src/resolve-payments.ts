@@ -1,5 +1,12 @@
 import { failPayment } from '@core/ledger';
-import { type ChainView, judge, type Judgement, retryDelayMs, searchSince, type SettlementRail } from '@core/settlement';
+import {
+  type ChainView,
+  judge,
+  type Judgement,
+  retryDelayMs,
+  searchSince,
+  type SettlementRail,
+} from '@core/settlement';
 import type { Ledger } from '@features/ledger';
 import type { Writer } from '@platform/database';
 import type { PaymentsStore } from './payments.store.js';
@@ -49,13 +56,22 @@ export class ResolvePayments {
     return { included, failed, waiting: delays.size };
   }
 
-  async #judge(item: SettlingPayment, view: ChainView, usedAtHead: boolean, usedAtFinalized: boolean): Promise<Judgement> {
+  async #judge(
+    item: SettlingPayment,
+    view: ChainView,
+    usedAtHead: boolean,
+    usedAtFinalized: boolean,
+  ): Promise<Judgement> {
     const isUsed = usedAtHead || usedAtFinalized;
     const end = isUsed ? await this.rail.findEnd(item, searchSince(item.reservedAt, item.attempts)) : undefined;
     return judge(item, { view, usedAtHead, usedAtFinalized, end });
   }
 
-  async #fail(batch: string, item: SettlingPayment, proof: Extract<Judgement, { kind: 'failed' }>['proof']): Promise<void> {
+  async #fail(
+    batch: string,
+    item: SettlingPayment,
+    proof: Extract<Judgement, { kind: 'failed' }>['proof'],
+  ): Promise<void> {
     await this.db.transaction(async (tx) => {
       const paid = await this.payments.fail(tx, batch, item.id, proof);
       if (paid) await this.ledger.post(tx, failPayment(paid));

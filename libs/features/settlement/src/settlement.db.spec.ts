@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { mnemonicToAccount } from 'viem/accounts';
 import type { SettlementPlace } from '@core/settlement';
 import { CHAIN_ID, TEST_MNEMONIC } from '../../../../tools/servers/chain.mjs';
-import { Interrupt, SettlementScene } from '../../../../test/support/settlement-scene.js';
+import { Interrupt } from '../../../../test/support/interrupt.js';
+import { SettlementScene } from '../../../../test/support/settlement-scene.js';
 import { SettlementReader, SweepSettlement, VoidExpired } from './index.js';
 
 const chainId = CHAIN_ID;
@@ -29,7 +30,8 @@ describe('settlement, on PostgreSQL and a chain with the genuine USDC', () => {
   };
 
   it('carries many payments in one transaction and settles each when its block is final', async () => {
-    for (let i = 0; i < 5; i += 1) await scene.serve(await scene.payer(), { value: BigInt(1_000 + i), provider: i % 2 });
+    for (let i = 0; i < 5; i += 1)
+      await scene.serve(await scene.payer(), { value: BigInt(1_000 + i), provider: i % 2 });
     await scene.round();
     expect(await scene.states()).toEqual({ settling: 5 });
     expect((await scene.transactions()).map(({ state }) => state)).toEqual(['broadcast']);
@@ -70,7 +72,9 @@ describe('settlement, on PostgreSQL and a chain with the genuine USDC', () => {
     expect(await scene.states()).toEqual({ settled: 24 });
     const transactions = await scene.transactions();
     for (const signer of scene.rail.signers) {
-      const nonces = transactions.filter((transaction) => transaction.signer === signer).map(({ nonce }) => Number(nonce));
+      const nonces = transactions
+        .filter((transaction) => transaction.signer === signer)
+        .map(({ nonce }) => Number(nonce));
       expect(nonces).toEqual(nonces.map((_, i) => i));
       expect(nonces.length).toBeGreaterThan(0);
     }
@@ -116,7 +120,12 @@ describe('settlement, on PostgreSQL and a chain with the genuine USDC', () => {
   it('fails a payment whose nonce paid somebody else, though the token calls it used', async () => {
     const payer = await scene.payer();
     const { id, authorization } = await scene.serve(payer);
-    const other = await payer.authorize({ to: payer.address, value: 4_000n, validBefore: authorization.validBefore, nonce: authorization.nonce });
+    const other = await payer.authorize({
+      to: payer.address,
+      value: 4_000n,
+      validBefore: authorization.validBefore,
+      nonce: authorization.nonce,
+    });
     await scene.relay(other);
     await scene.untilDone(true);
     expect(await scene.payment(id)).toMatchObject({ state: 'failed', failure: { kind: 'used_otherwise' } });
@@ -183,7 +192,9 @@ describe('settlement, on PostgreSQL and a chain with the genuine USDC', () => {
     await round();
     await scene.untilDone(true);
     expect(await scene.states()).toEqual({ settled: 1 });
-    expect((await new SettlementReader(scene.writer).standing(chainId)).pausedSigners.map(({ signer }) => signer)).toEqual([first]);
+    expect(
+      (await new SettlementReader(scene.writer).standing(chainId)).pausedSigners.map(({ signer }) => signer),
+    ).toEqual([first]);
   });
 
   it('pauses a key whose nonce something else has used, and sends its payments with another', async () => {
@@ -284,7 +295,9 @@ describe('settlement, on PostgreSQL and a chain with the genuine USDC', () => {
   it('refuses to change signed bytes or to leave the table of states', async () => {
     await scene.serve(await scene.payer());
     await scene.round();
-    await expect(scene.writer.query('UPDATE chain_candidates SET raw = $1', [randomBytes(3)])).rejects.toThrow('never change');
+    await expect(scene.writer.query('UPDATE chain_candidates SET raw = $1', [randomBytes(3)])).rejects.toThrow(
+      'never change',
+    );
     await expect(scene.writer.query("UPDATE chain_transactions SET state = 'final'")).rejects.toThrow('cannot go from');
   });
 });

@@ -28,7 +28,8 @@ export class SettlementReader {
   }
 
   async standing(chainId: number): Promise<SettlementStanding> {
-    const counts = (rows: { state: string; count: number }[]) => Object.fromEntries(rows.map(({ state, count }) => [state, count]));
+    const counts = (rows: { state: string; count: number }[]) =>
+      Object.fromEntries(rows.map(({ state, count }) => [state, count]));
     const transactions = await this.db.query<{ state: string; count: number }>(
       `SELECT state, count(*)::int AS count FROM chain_transactions
        WHERE chain_id = $1 AND state IN ('signed', 'broadcast', 'mined', 'reverted') GROUP BY state`,

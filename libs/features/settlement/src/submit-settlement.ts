@@ -89,7 +89,10 @@ export class SubmitSettlement {
     try {
       passing = await this.#passing(claimed);
       const passed = new Set(passing);
-      await this.resolve.run(batch, claimed.filter((item) => !passed.has(item)));
+      await this.resolve.run(
+        batch,
+        claimed.filter((item) => !passed.has(item)),
+      );
     } catch (error) {
       await this.#postpone(batch, claimed);
       throw error;

@@ -37,7 +37,8 @@ const openTransaction = (row: OpenRow): OpenTransaction => ({
   state: row.state,
   nonce: big(row.nonce),
   hash: row.hash ? hexOf(row.hash) : undefined,
-  block: row.block_number && row.block_hash ? { number: big(row.block_number), hash: hexOf(row.block_hash) } : undefined,
+  block:
+    row.block_number && row.block_hash ? { number: big(row.block_number), hash: hexOf(row.block_hash) } : undefined,
   candidates: row.candidates.map(prefixed),
   fillers: row.fillers.map(prefixed),
   candidateAgeMs: row.candidate_age_ms,
@@ -85,11 +86,24 @@ export class TransactionsStore {
   }
 
   /** Stores further bytes for the same nonce. */
-  async addCandidate(tx: WriterTx, id: string, lease: SignerLease, signed: SignedTransaction, filler: boolean): Promise<void> {
+  async addCandidate(
+    tx: WriterTx,
+    id: string,
+    lease: SignerLease,
+    signed: SignedTransaction,
+    filler: boolean,
+  ): Promise<void> {
     await tx.query(
       `INSERT INTO chain_candidates (hash, transaction_id, raw, max_fee_per_gas, max_priority_fee_per_gas, filler)
        VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING`,
-      [bytesOf(signed.hash), id, bytesOf(signed.raw), signed.fees.maxFeePerGas, signed.fees.maxPriorityFeePerGas, filler],
+      [
+        bytesOf(signed.hash),
+        id,
+        bytesOf(signed.raw),
+        signed.fees.maxFeePerGas,
+        signed.fees.maxPriorityFeePerGas,
+        filler,
+      ],
     );
     await tx.query('UPDATE chain_transactions SET fence = $2 WHERE id = $1', [id, lease.fence]);
   }
@@ -141,7 +155,8 @@ export class TransactionsStore {
   /** A node was handed the bytes. `taken`: it has them. */
   async sent(tx: WriterTx, id: string, hash: Hex, taken: boolean): Promise<void> {
     await tx.query('UPDATE chain_candidates SET broadcast_at = now() WHERE hash = $1', [bytesOf(hash)]);
-    if (taken) await tx.query("UPDATE chain_transactions SET state = 'broadcast' WHERE id = $1 AND state = 'signed'", [id]);
+    if (taken)
+      await tx.query("UPDATE chain_transactions SET state = 'broadcast' WHERE id = $1 AND state = 'signed'", [id]);
   }
 
   /** A candidate was mined. False when somebody else recorded a change first. */

@@ -13,7 +13,7 @@ export class VoidExpired {
 
   /** How many were let go. */
   async run(): Promise<number> {
-    for (let voided = 0; ; ) {
+    for (let voided = 0; ;) {
       const page = await this.#payments.voidExpired(PAGE);
       voided += page;
       if (page < PAGE) return voided;

@@ -9,7 +9,10 @@ const MEANINGS: readonly (readonly [RegExp, 'accepted' | 'nonce-used' | 'underpr
   [/nonce too low|nonce is too low|oldnonce|nonce has already been used/i, 'nonce-used'],
   [/underpriced|fee too low|feetoolow|less than block base fee|fee cap less than/i, 'underpriced'],
   [/insufficient funds|insufficient balance|insufficientfunds|upfront cost exceeds/i, 'no-funds'],
-  [/exceeds block gas limit|gas limit too high|exceeds.*gas (?:limit|cap)|gas limit is greater|gaslimitexceeded/i, 'refused'],
+  [
+    /exceeds block gas limit|gas limit too high|exceeds.*gas (?:limit|cap)|gas limit is greater|gaslimitexceeded/i,
+    'refused',
+  ],
   [/intrinsic gas|oversized data|invalid sender|type not supported|invalid chain id|rlp/i, 'refused'],
 ];
 

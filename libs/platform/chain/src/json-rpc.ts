@@ -74,7 +74,8 @@ export class JsonRpc {
         signal: AbortSignal.timeout(this.timeoutMs),
       });
       // Some nodes answer a refusal with status 400 or 500 and a proper body; too many requests and gateways' errors have none.
-      if (!response.ok && (response.status === 429 || response.status > 500)) throw new Error(`status ${response.status}`);
+      if (!response.ok && (response.status === 429 || response.status > 500))
+        throw new Error(`status ${response.status}`);
       return await response.json();
     } catch (error) {
       throw silent('the node cannot be reached', error);

@@ -31,7 +31,10 @@ describe('many calls in one', () => {
     );
   });
 
-  it.each([['0x'], ['0x00'], [''], [undefined], [{}], [`0x${'f'.repeat(640)}`]])('are unavailable, not wrong, when the answer is %p', (text) => {
-    expect(() => decodeReturns(text, 1)).toThrow(expect.objectContaining({ code: 'unavailable' }));
-  });
+  it.each([['0x'], ['0x00'], [''], [undefined], [{}], [`0x${'f'.repeat(640)}`]])(
+    'are unavailable, not wrong, when the answer is %p',
+    (text) => {
+      expect(() => decodeReturns(text, 1)).toThrow(expect.objectContaining({ code: 'unavailable' }));
+    },
+  );
 });

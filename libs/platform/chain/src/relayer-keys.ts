@@ -23,9 +23,16 @@ export class RelayerKeys {
   }
 
   /** Signs a batch, or a transaction of nothing to the signer itself that only uses the nonce. */
-  async sign(signer: Hex, nonce: bigint, what: { data: Hex; gas: bigint } | 'filler', fees: Fees): Promise<SignedTransaction> {
+  async sign(
+    signer: Hex,
+    nonce: bigint,
+    what: { data: Hex; gas: bigint } | 'filler',
+    fees: Fees,
+  ): Promise<SignedTransaction> {
     const call =
-      what === 'filler' ? { to: signer, gas: PLAIN_TRANSFER_GAS, value: 0n } : { to: this.multicall, value: 0n, ...what };
+      what === 'filler'
+        ? { to: signer, gas: PLAIN_TRANSFER_GAS, value: 0n }
+        : { to: this.multicall, value: 0n, ...what };
     const raw = await this.#account(signer).signTransaction({
       type: 'eip1559',
       chainId: this.chainId,

@@ -13,9 +13,20 @@ export const hex = z
   .refine(isHex);
 const quantity = hex.refine((text) => text.length > 2).transform((text) => BigInt(text));
 
-export const blockShape = z.object({ number: quantity, hash: hex, timestamp: quantity, baseFeePerGas: quantity.optional() });
+export const blockShape = z.object({
+  number: quantity,
+  hash: hex,
+  timestamp: quantity,
+  baseFeePerGas: quantity.optional(),
+});
 
-export const logShape = z.object({ address: hex, topics: z.array(hex), data: hex, logIndex: quantity, transactionHash: hex });
+export const logShape = z.object({
+  address: hex,
+  topics: z.array(hex),
+  data: hex,
+  logIndex: quantity,
+  transactionHash: hex,
+});
 
 export const receiptShape = z.object({
   transactionHash: hex,
@@ -41,7 +52,9 @@ export function readAnswer<T>(shape: z.ZodType<T>, answer: unknown): T {
   }
   const parsed = shape.safeParse(answer);
   if (!parsed.success) {
-    throw new Fault('unavailable', 'The chain gave an answer that cannot be read; try again shortly.', { cause: parsed.error });
+    throw new Fault('unavailable', 'The chain gave an answer that cannot be read; try again shortly.', {
+      cause: parsed.error,
+    });
   }
   return parsed.data;
 }

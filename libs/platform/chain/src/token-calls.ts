@@ -5,7 +5,9 @@ import { wordOf, wordOfHex } from './multicall.js';
 
 const selector = (signature: string): string => toFunctionSelector(signature).slice(2);
 
-const TRANSFER = selector('function transferWithAuthorization(address,address,uint256,uint256,uint256,bytes32,uint8,bytes32,bytes32)');
+const TRANSFER = selector(
+  'function transferWithAuthorization(address,address,uint256,uint256,uint256,bytes32,uint8,bytes32,bytes32)',
+);
 const AUTHORIZATION_STATE = selector('function authorizationState(address,bytes32)');
 const BALANCE_OF = selector('function balanceOf(address)');
 const IS_BLACKLISTED = selector('function isBlacklisted(address)');

@@ -81,7 +81,12 @@ export class UsdcRail extends SettlementRail {
   }
 
   async simulate(items: readonly AuthorizedTransfer[]): Promise<Simulation> {
-    const call = { from: this.signers[0], to: this.#multicall, data: this.#batch(items), gas: toQuantity(this.gasLimit(items.length)) };
+    const call = {
+      from: this.signers[0],
+      to: this.#multicall,
+      data: this.#batch(items),
+      gas: toQuantity(this.gasLimit(items.length)),
+    };
     const [answer] = await this.#rpc.all([{ method: 'eth_call', params: [call, 'latest'] }]);
     if (answer instanceof RpcRefusal) return { kind: 'refused', reason: answer.message };
     return { kind: 'verdicts', passes: decodeReturns(answer, items.length).map(({ success }) => success) };
@@ -92,7 +97,10 @@ export class UsdcRail extends SettlementRail {
   }
 
   async market(): Promise<Market> {
-    const [block, tip] = await this.#rpc.all([blockByTag('latest'), { method: 'eth_maxPriorityFeePerGas', params: [] }]);
+    const [block, tip] = await this.#rpc.all([
+      blockByTag('latest'),
+      { method: 'eth_maxPriorityFeePerGas', params: [] },
+    ]);
     const baseFee = readAnswer(blockShape, block).baseFeePerGas ?? 0n;
     const priorityFee = readAnswer(quantityShape, tip);
     // A tip of nothing cannot be raised by twelve per cent.
@@ -108,7 +116,12 @@ export class UsdcRail extends SettlementRail {
     return limit < GAS_CAP ? limit : GAS_CAP;
   }
 
-  sign(plan: { signer: Hex; nonce: bigint; items: readonly AuthorizedTransfer[]; fees: Fees }): Promise<SignedTransaction> {
+  sign(plan: {
+    signer: Hex;
+    nonce: bigint;
+    items: readonly AuthorizedTransfer[];
+    fees: Fees;
+  }): Promise<SignedTransaction> {
     const gas = this.gasLimit(plan.items.length);
     return this.#keys.sign(plan.signer, plan.nonce, { data: this.#batch(plan.items), gas }, plan.fees);
   }
@@ -127,7 +140,9 @@ export class UsdcRail extends SettlementRail {
   }
 
   async receipts(hashes: readonly Hex[]): Promise<readonly (Receipt | undefined)[]> {
-    const answers = await this.#rpc.all(hashes.map((hash) => ({ method: 'eth_getTransactionReceipt', params: [hash] })));
+    const answers = await this.#rpc.all(
+      hashes.map((hash) => ({ method: 'eth_getTransactionReceipt', params: [hash] })),
+    );
     return answers.map(readReceipt);
   }
 
@@ -142,7 +157,8 @@ export class UsdcRail extends SettlementRail {
     const text = readAnswer(hex, await this.#ask('eth_call', { to: this.#multicall, data }, toQuantity(at)));
     return decodeReturns(text, keys.length).map(({ success, data: used }) => {
       // Taking "no answer" for "unused" would be half of a false proof.
-      if (!success || used.length !== 64) throw new Fault('unavailable', 'The token does not say whether an authorization is used.');
+      if (!success || used.length !== 64)
+        throw new Fault('unavailable', 'The token does not say whether an authorization is used.');
       return BigInt(`0x${used}`) !== 0n;
     });
   }

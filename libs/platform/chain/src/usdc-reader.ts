@@ -78,7 +78,9 @@ export class UsdcReader extends ChainReader {
       paused: calls.place(token, PAUSED),
     }));
     const now = this.clock.now();
-    const strangers = [...new Set(requests.map(({ payer }) => payer))].filter((payer) => (this.#codes.get(payer)?.until ?? 0) <= now);
+    const strangers = [...new Set(requests.map(({ payer }) => payer))].filter(
+      (payer) => (this.#codes.get(payer)?.until ?? 0) <= now,
+    );
     const [returned, ...codes] = await this.#rpc.all([
       { method: 'eth_call', params: [{ to: this.#multicall, data: encodeCalls(calls.list) }, 'latest'] },
       ...strangers.map((payer) => ({ method: 'eth_getCode', params: [payer, 'latest'] })),

@@ -1,7 +1,7 @@
 import type { Receipt, TokenEvent } from '@core/settlement';
 import type { Hex } from '@core/x402';
 import type { z } from 'zod';
-import { logShape, readAnswer, receiptShape } from './rpc-shapes.js';
+import { type logShape, readAnswer, receiptShape } from './rpc-shapes.js';
 import { AUTHORIZATION_CANCELED, AUTHORIZATION_USED, TRANSFERRED } from './token-calls.js';
 
 const addressOf = (topic: Hex): Hex => `0x${topic.slice(-40)}`;

@@ -82,7 +82,10 @@ export class UsdcRegistry {
    */
   async check(): Promise<TokenStanding> {
     const { domain, decimals } = this.token;
-    const ask = (data: string) => ({ method: 'eth_call', params: [{ to: domain.address, data: `0x${data}` }, 'latest'] });
+    const ask = (data: string) => ({
+      method: 'eth_call',
+      params: [{ to: domain.address, data: `0x${data}` }, 'latest'],
+    });
     const [chain, separator, places] = await this.#rpc.all([
       { method: 'eth_chainId', params: [] },
       ask(DOMAIN_SEPARATOR),
@@ -91,8 +94,10 @@ export class UsdcRegistry {
     const expected = `0x${Buffer.from(this.typedData.domainSeparator(domain)).toString('hex')}`;
     const off = (reason: string): TokenStanding => ({ on: false, reason });
     if (BigInt(readAnswer(hex, chain)) !== BigInt(domain.chainId)) this.#standing = off('the node is on another chain');
-    else if (separator instanceof RpcRefusal || places instanceof RpcRefusal) this.#standing = off('the contract is not USDC');
-    else if (readAnswer(hex, separator) !== expected) this.#standing = off('the token signs for another domain than we know');
+    else if (separator instanceof RpcRefusal || places instanceof RpcRefusal)
+      this.#standing = off('the contract is not USDC');
+    else if (readAnswer(hex, separator) !== expected)
+      this.#standing = off('the token signs for another domain than we know');
     else if (BigInt(readAnswer(hex, places)) !== BigInt(decimals)) this.#standing = off('the token has other decimals');
     else this.#standing = { on: true };
     return this.#standing;

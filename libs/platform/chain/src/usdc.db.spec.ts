@@ -37,7 +37,8 @@ describe('USDC on a chain', () => {
     reader = new UsdcReader({ rpcUrl: chain.url, multicall: MULTICALL3_ADDRESS, pollMs: 1_000 }, clock);
   });
 
-  const stateOf = async (payer: Hex, to = payTo, nonce = nonceOf(1)) => (await reader.payerState([{ token, payer, payTo: to, nonce }]))[0];
+  const stateOf = async (payer: Hex, to = payTo, nonce = nonceOf(1)) =>
+    (await reader.payerState([{ token, payer, payTo: to, nonce }]))[0];
 
   describe('what the gate reads', () => {
     it('tells the payers of one look apart', async () => {
@@ -45,19 +46,37 @@ describe('USDC on a chain', () => {
       for (const [i, payer] of payers.slice(0, 5).entries()) await usdc.mint(payer.address, BigInt(i + 1));
       const states = await Promise.all(payers.map((payer) => stateOf(payer.address)));
       expect(states.map((state) => state?.balance)).toEqual(payers.map((_, i) => (i < 5 ? BigInt(i + 1) : 0n)));
-      expect(states.every((state) => state && !state.nonceUsed && !state.blocked && !state.paused && !state.hasCode)).toBe(true);
+      expect(
+        states.every((state) => state && !state.nonceUsed && !state.blocked && !state.paused && !state.hasCode),
+      ).toBe(true);
     });
 
     it('sees a used nonce, a blocked payer, a blocked payee, a pause and a contract', async () => {
       const payer = new Payer();
       await usdc.mint(payer.address, 10n);
-      const rail = new UsdcRail({ rpcUrl: chain.url, chainId: CHAIN_ID, multicall: MULTICALL3_ADDRESS, relayerKeys: [relayer], finality: 1 });
+      const rail = new UsdcRail({
+        rpcUrl: chain.url,
+        chainId: CHAIN_ID,
+        multicall: MULTICALL3_ADDRESS,
+        relayerKeys: [relayer],
+        finality: 1,
+      });
       const { head } = await rail.view();
-      const signed = await payer.authorize({ to: payTo, value: 4n, validBefore: head.timestamp + 100n, nonce: nonceOf(7) });
+      const signed = await payer.authorize({
+        to: payTo,
+        value: 4n,
+        validBefore: head.timestamp + 100n,
+        nonce: nonceOf(7),
+      });
       const [signer] = rail.signers;
       const fees = { maxFeePerGas: 10n ** 11n, maxPriorityFeePerGas: 10n ** 9n };
       const item = { token, payer: payer.address, payTo, ...signed };
-      const sent = await rail.sign({ signer: signer ?? '0x', nonce: await rail.nextNonce(signer ?? '0x', 'latest'), items: [item], fees });
+      const sent = await rail.sign({
+        signer: signer ?? '0x',
+        nonce: await rail.nextNonce(signer ?? '0x', 'latest'),
+        items: [item],
+        fees,
+      });
       expect(await rail.broadcast(sent.raw)).toEqual({ kind: 'accepted' });
       while ((await rail.receipts([sent.hash]))[0] === undefined) await rpc(chain.url, 'evm_mine');
       expect(await stateOf(payer.address, payTo, nonceOf(7))).toMatchObject({ nonceUsed: true, balance: 6n });
@@ -83,9 +102,14 @@ describe('USDC on a chain', () => {
     });
 
     it('is unavailable without a chain, and says nothing else', async () => {
-      const away = new UsdcReader({ rpcUrl: 'http://127.0.0.1:1', multicall: MULTICALL3_ADDRESS, pollMs: 1_000 }, clock);
+      const away = new UsdcReader(
+        { rpcUrl: 'http://127.0.0.1:1', multicall: MULTICALL3_ADDRESS, pollMs: 1_000 },
+        clock,
+      );
       await expect(away.head()).rejects.toMatchObject({ code: 'unavailable' });
-      await expect(away.payerState([{ token, payer: payTo, payTo, nonce: nonceOf(1) }])).rejects.toMatchObject({ code: 'unavailable' });
+      await expect(away.payerState([{ token, payer: payTo, payTo, nonce: nonceOf(1) }])).rejects.toMatchObject({
+        code: 'unavailable',
+      });
     });
 
     it.each([
@@ -102,7 +126,9 @@ describe('USDC on a chain', () => {
       const url = typeof address === 'object' && address ? `http://127.0.0.1:${address.port}` : '';
       try {
         const confused = new UsdcReader({ rpcUrl: url, multicall: MULTICALL3_ADDRESS, pollMs: 1_000 }, clock);
-        await expect(confused.payerState([{ token, payer: payTo, payTo, nonce: nonceOf(1) }])).rejects.toMatchObject({ code: 'unavailable' });
+        await expect(confused.payerState([{ token, payer: payTo, payTo, nonce: nonceOf(1) }])).rejects.toMatchObject({
+          code: 'unavailable',
+        });
       } finally {
         server.closeAllConnections();
         await new Promise((resolve) => server.close(resolve));
@@ -115,7 +141,9 @@ describe('USDC on a chain', () => {
       const registry = await UsdcRegistry.create({ rpcUrl: chain.url, chainId: CHAIN_ID });
       expect(registry.payable()).toEqual([]);
       expect(await registry.check()).toEqual({ on: true });
-      expect(registry.payable()).toMatchObject([{ network: 'eip155:84532', networkV1: 'base-sepolia', symbol: 'USDC', displayAddress: USDC_ADDRESS }]);
+      expect(registry.payable()).toMatchObject([
+        { network: 'eip155:84532', networkV1: 'base-sepolia', symbol: 'USDC', displayAddress: USDC_ADDRESS },
+      ]);
     });
 
     it('turns off what is not USDC, what signs for another domain, and a node of another chain', async () => {
