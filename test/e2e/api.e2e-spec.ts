@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { type Api, createApp } from '../../apps/api/src/create-app.js';
 import { KEY_SCOPES, type KeyScope } from '@features/accounts';
@@ -393,4 +394,27 @@ describe('health', () => {
       { name: 'queue', ok: true, says: '0 jobs wait' },
     ]);
   });
+});
+
+describe('a stop', () => {
+  it('ends the running request, and waits for no connection that asks nothing', async () => {
+    const stopping = await createApp(apiConfig(database, { LOG_LEVEL: 'silent' }));
+    const port = Number(new URL(await stopping.listen(0, '127.0.0.1')).port);
+    const silent = connect(port, '127.0.0.1');
+    const busy = connect(port, '127.0.0.1');
+    let answer = '';
+    busy.on('data', (bytes) => (answer += bytes.toString()));
+    const ended = Promise.all([silent, busy].map((socket) => new Promise((resolve) => socket.once('close', resolve))));
+    const body = JSON.stringify({ name: 'opened-while-stopping' });
+    const head = `POST /v1/accounts HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${all}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\nexpect: 100-continue\r\n\r\n`;
+    busy.write(head);
+    // The server asks for the body: so it has begun with the request.
+    while (!answer.includes('100 Continue')) await new Promise((resolve) => busy.once('data', resolve));
+    const closed = stopping.close();
+    busy.write(body);
+    await closed;
+    await ended;
+    expect(answer).toMatch(/HTTP\/1\.1 201/);
+    expect(await database.rows(`SELECT id FROM accounts WHERE name = 'opened-while-stopping'`)).toHaveLength(1);
+  }, 10_000);
 });

@@ -17,7 +17,7 @@ import type { Server } from '../../../tools/servers/process.mjs';
 import { USDC_ADDRESS } from '../../../tools/servers/usdc.mjs';
 import { createTestDatabase, type TestDatabase } from '../../support/database.js';
 import type { Ground } from './ground.js';
-import { healthy, startScript } from './processes.js';
+import { healthy, type Script, startScript } from './processes.js';
 
 /** Atomic units of one greeting: what the peer asks as well. */
 export const PRICE = 4_000n;
@@ -53,7 +53,7 @@ export class Farebox {
     readonly provider: string,
     readonly payTo: Hex,
     readonly providerUrls: Readonly<Record<string, string>>,
-    private readonly processes: readonly Server[],
+    readonly processes: Readonly<Record<string, Server>>,
   ) {}
 
   static async start({ ground, chainUrl, release, worker, providers, configuration }: FareboxOptions): Promise<Farebox> {
@@ -87,8 +87,10 @@ export class Farebox {
     const owner = new pg.Pool({ connectionString: db.ownerUrl, max: 2 });
     owner.on('error', () => undefined);
     await owner.query('UPDATE providers SET raise_first_payment = false, exposure_cap_payer = $1, exposure_cap_provider = $1', [CAP]);
-    const started: Server[] = [];
-    const start = async (...script: Parameters<typeof startScript>): Promise<void> => void started.push(await startScript(...script));
+    const started: Record<string, Server> = {};
+    const start = async (script: Script): Promise<void> => {
+      started[script.name] = await startScript(script);
+    };
     const providerUrls: Record<string, string> = {};
     const logs = ground.folder;
     try {
@@ -109,7 +111,7 @@ export class Farebox {
         });
       }
     } catch (error) {
-      await Promise.all(started.map((server) => server.stop()));
+      await Promise.all(Object.values(started).map((server) => server.stop()));
       await owner.end();
       throw error;
     }
@@ -122,6 +124,15 @@ export class Farebox {
     return url;
   }
 
+  /** The processes of these names: `api`, `worker`, `bare provider`, `express provider`. */
+  named(...names: readonly string[]): Server[] {
+    return names.map((name) => {
+      const server = this.processes[name];
+      if (server === undefined) throw new Error(`no ${name} was started`);
+      return server;
+    });
+  }
+
   /** One number out of the database, as the superuser sees it. */
   async count(sql: string): Promise<number> {
     const { rows } = await this.owner.query<{ n: string }>(`SELECT (${sql})::text AS n`);
@@ -129,7 +140,7 @@ export class Farebox {
   }
 
   async stop(): Promise<void> {
-    await Promise.all([...this.processes].reverse().map((server) => server.stop()));
+    await Promise.all(Object.values(this.processes).map((server) => server.stop()));
     await this.owner.end();
     await this.db.drop();
   }

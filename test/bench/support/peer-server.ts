@@ -64,3 +64,6 @@ app.get('/hello', (_request, response) => {
   response.json({ hello: 'agent' });
 });
 app.listen(Number(PORT), '127.0.0.1');
+
+// Node ends by a signal without writing the profile it was asked for.
+process.on('SIGTERM', () => process.exit(0));

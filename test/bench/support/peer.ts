@@ -1,8 +1,10 @@
 import { freePort } from '../../../tools/servers/ports.mjs';
+import type { Server } from '../../../tools/servers/process.mjs';
 import { startScript } from './processes.js';
 
 export interface Peer {
   readonly url: string;
+  readonly process: Server;
   stop(): Promise<void>;
 }
 
@@ -19,5 +21,5 @@ export async function startPeer(options: { chainUrl: string; payTo: string; logs
     // It asks its facilitator what it supports before its first answer.
     isReady: async () => (await fetch(`${url}/hello`)).status === 402,
   });
-  return { url, stop: () => server.stop() };
+  return { url, process: server, stop: () => server.stop() };
 }

@@ -1,3 +1,4 @@
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { env, execPath } from 'node:process';
 import { answers } from '../../../tools/servers/ports.mjs';
@@ -23,9 +24,9 @@ export async function startScript({ name, file, environment, port, logs, isReady
   const server = startServer({
     name,
     file: execPath,
-    args: ['--import', loader, join(root, file)],
-    // NODE_OPTIONS comes along, so that a bench can be run with --cpu-prof.
-    env: { PATH: env['PATH'], HOME: env['HOME'], NODE_OPTIONS: env['NODE_OPTIONS'], NODE_ENV: 'production', ...environment },
+    // BENCH_NODE_ARGS='--cpu-prof --cpu-prof-dir=…' shows where the servers spend their time.
+    args: [...(env['BENCH_NODE_ARGS'] ?? '').split(' ').filter(Boolean), '--import', loader, join(root, file)],
+    env: { PATH: env['PATH'], HOME: env['HOME'], NODE_ENV: 'production', ...environment },
     log: join(logs, `${name.replaceAll(/\W+/g, '-')}.log`),
   });
   await untilReady(server, async () => (await answers(port)) && (isReady === undefined || (await isReady())));
@@ -38,3 +39,19 @@ export const healthy = async (url: string): Promise<boolean> =>
     ({ ok }) => ok,
     () => false,
   );
+
+/** Linux counts processor time in hundredths of a second. */
+const TICKS = 100;
+
+/** Processor time that servers have taken so far, in seconds; undefined where the system does not say. */
+export function cpuSeconds(servers: readonly Pick<Server, 'pid'>[]): number | undefined {
+  let ticks = 0;
+  for (const { pid } of servers) {
+    const file = `/proc/${pid}/stat`;
+    if (!existsSync(file)) return undefined;
+    // After the name, which may hold anything: the 12th and 13th field are what it took in user and in system mode.
+    const fields = readFileSync(file, 'utf8').split(') ').at(-1)?.split(' ') ?? [];
+    ticks += Number(fields[11]) + Number(fields[12]);
+  }
+  return ticks / TICKS;
+}

@@ -27,3 +27,6 @@ if (KIND === 'express') {
     });
   }).listen(...ON);
 }
+
+// Node ends by a signal without writing the profile it was asked for.
+process.on('SIGTERM', () => process.exit(0));

@@ -41,7 +41,7 @@ export class HeldResponse {
   #ended = false;
   #settled = false;
   #passing = false;
-  readonly #end: (body: Buffer) => void;
+  readonly #end: End;
 
   constructor(
     private readonly res: ServerResponse,
@@ -49,7 +49,7 @@ export class HeldResponse {
   ) {
     const writeHead = res.writeHead.bind(res) as (...args: unknown[]) => ServerResponse;
     const end = res.end.bind(res);
-    this.#end = (body) => void end(body);
+    this.#end = (body) => void end(body, 'latin1');
     const replace = (name: string, value: unknown): void =>
       void Object.defineProperty(res, name, { value, configurable: true, writable: true });
     // While the answer is let go, Node itself comes by here for the head.
@@ -141,22 +141,39 @@ export class HeldResponse {
   }
 }
 
+/** Ends a response. A string holds one byte a character: Node sends it in one piece with the head, a Buffer in two. */
+type End = (body: Buffer | string) => void;
+
+/** Challenges are written many times: what of a reply is the same each time is made once. */
+const prepared = new WeakMap<WireReply, { readonly headers: Readonly<Record<string, string>>; readonly body: string }>();
+
+function prepare(reply: WireReply): { readonly headers: Readonly<Record<string, string>>; readonly body: string } {
+  const known = prepared.get(reply);
+  if (known !== undefined) return known;
+  const made = {
+    headers: withoutFraming(lowerCased(reply.headers)),
+    body: Buffer.from(reply.body, 'base64').toString('latin1'),
+  };
+  prepared.set(reply, made);
+  return made;
+}
+
 /** Writes an answer as it is, in place of what was set since `keep` was taken. */
 export function writeReply(
   res: ServerResponse,
   reply: WireReply,
   keep: OutgoingHttpHeaders = res.getHeaders(),
-  end: (body: Buffer) => void = (body) => void res.end(body),
+  end: End = (body) => void res.end(body, 'latin1'),
 ): void {
   for (const name of res.getHeaderNames()) res.removeHeader(name);
-  const headers: OutgoingHttpHeaders = { ...keep, ...withoutFraming(lowerCased(reply.headers)) };
-  for (const [name, value] of Object.entries(headers)) if (value !== undefined) res.setHeader(name, value);
+  const { headers, body } = prepare(reply);
+  for (const [name, value] of Object.entries({ ...keep, ...headers })) if (value !== undefined) res.setHeader(name, value);
   exposePaymentHeaders(res);
   res.statusCode = reply.status;
   res.statusMessage = '';
   // Refused before it was read to its end: the rest is not waited for.
   if (reply.status === 413) res.shouldKeepAlive = false;
-  end(Buffer.from(reply.body, 'base64'));
+  end(body);
 }
 
 function exposePaymentHeaders(res: ServerResponse): void {

@@ -34,7 +34,7 @@ export class Paywall {
   /** Never rejects. */
   async admit(request: CheckRequest): Promise<Admission> {
     const bringsPayment = request.paymentSignature !== undefined || request.xPayment !== undefined;
-    const key = bringsPayment ? undefined : await challengeKey(request);
+    const key = bringsPayment ? undefined : challengeKey(request);
     const known = key === undefined ? undefined : this.#challenges.get(key);
     if (known !== undefined) return { kind: 'answer', reply: known };
 

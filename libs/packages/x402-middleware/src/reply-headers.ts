@@ -47,7 +47,8 @@ export function takeHeader(headers: Headers, wanted: string): { readonly value?:
 
 /** An Access-Control-Expose-Headers that lists the payment headers behind what it lists already. */
 export function exposedHeaders(existing: number | string | readonly string[] | undefined): string {
-  const listed = [existing ?? []].flat().join(',').split(',');
+  if (existing === undefined) return EXPOSED.join(', ');
+  const listed = [existing].flat().join(',').split(',');
   const names = listed.map((name) => name.trim()).filter((name) => name !== '');
   const lower = new Set(names.map((name) => name.toLowerCase()));
   return [...names, ...EXPOSED.filter((name) => !lower.has(name.toLowerCase()))].join(', ');

@@ -39,6 +39,7 @@ export async function openDoor(options: DoorOptions): Promise<FastifyInstance> {
   });
   server.decorateRequest('caller', undefined);
   readBodies(server);
+  endConnections(server);
   server.addHook('onRoute', (route) => describeRoute(options, route));
   await server.register(rateLimit, {
     global: false,
@@ -127,6 +128,24 @@ function wrongMethod(operations: OperationTable, thrown: unknown, request: Fasti
   // The router found nothing although path and method exist: it could not decode the path.
   if (allowed.some((method) => method === request.method)) return malformedUrl();
   return allowed.length === 0 ? thrown : new WrongMethod(request.method, allowed);
+}
+
+/**
+ * On a stop, running requests are waited for and connections are not: one that was opened ahead and never used would
+ * otherwise hold the process until it times out.
+ */
+function endConnections(server: FastifyInstance): void {
+  let running = 0;
+  server.server.on('request', (_, response) => {
+    running += 1;
+    response.once('close', () => (running -= 1));
+  });
+  server.addHook('preClose', async () => {
+    const timer = setInterval(() => {
+      if (running === 0) server.server.closeAllConnections();
+    }, 20);
+    server.server.once('close', () => clearInterval(timer));
+  });
 }
 
 /** Bodies are JSON. What cannot be read is a fault from here on, which the framework hands on as it is. */

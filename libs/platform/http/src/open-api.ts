@@ -98,8 +98,8 @@ function parametersOf(place: 'path' | 'query', schema: z.ZodType | undefined): J
   if (!schema) return [];
   const { properties, required } = schemaOf(schema);
   const mandatory: unknown[] = Array.isArray(required) ? required : [];
-  const described = typeof properties === 'object' && properties !== null ? properties : {};
-  return Object.entries(described).map(([name, property]) => ({
+  const described: object = typeof properties === 'object' && properties !== null ? properties : {};
+  return Object.entries(described).map(([name, property]: [string, unknown]) => ({
     name,
     in: place,
     required: place === 'path' || mandatory.includes(name),

@@ -40,12 +40,10 @@ function problemsOf(issue: z.core.$ZodIssue, schema: z.ZodType): FieldProblem[] 
   const field = issue.path.map(String).join('.').slice(0, 120);
   switch (issue.code) {
     case 'unrecognized_keys':
-      return issue.keys
-        .slice(0, MOST)
-        .map((key) => ({
-          field: [field, key.slice(0, 60)].filter(Boolean).join('.'),
-          problem: unknownField(issue, schema),
-        }));
+      return issue.keys.slice(0, MOST).map((key) => ({
+        field: [field, key.slice(0, 60)].filter(Boolean).join('.'),
+        problem: unknownField(issue, schema),
+      }));
     case 'invalid_type':
       return [
         {

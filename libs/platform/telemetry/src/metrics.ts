@@ -1,4 +1,4 @@
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { collectDefaultMetrics, Counter, Histogram, Registry } from 'prom-client';
 
 /**
  * The figures a process shows on `/metrics`, in Prometheus' text form. Labels take few values each: routes by pattern,
@@ -36,13 +36,6 @@ export class Metrics {
     registers: [this.registry],
   });
 
-  readonly #oldestUnsettled = new Gauge({
-    name: 'farebox_oldest_unsettled_payment_seconds',
-    help: 'Age of the oldest payment that is served but not settled, by state.',
-    labelNames: ['state'] as const,
-    registers: [this.registry],
-  });
-
   /** `ofProcess`: also memory, event loop and garbage collection. */
   constructor(options: { readonly ofProcess: boolean } = { ofProcess: true }) {
     if (options.ofProcess) collectDefaultMetrics({ register: this.registry });
@@ -62,10 +55,6 @@ export class Metrics {
 
   usageEvents(verdict: string, count: number): void {
     if (count > 0) this.#events.inc({ verdict }, count);
-  }
-
-  oldestUnsettled(state: string, seconds: number): void {
-    this.#oldestUnsettled.set({ state }, seconds);
   }
 
   get contentType(): string {
