@@ -10,7 +10,8 @@ process.env.PRISMA_HIDE_UPDATE_MESSAGE ??= '1';
 process.env.CHECKPOINT_DISABLE ??= '1';
 
 /** Migrations run as the owner of the tables, never as a service role. */
-const ownerUrl = process.env.DATABASE_OWNER_URL ?? process.env.DATABASE_URL ?? 'postgresql://postgres@127.0.0.1:5432/farebox';
+const ownerUrl =
+  process.env.DATABASE_OWNER_URL ?? process.env.DATABASE_URL ?? 'postgresql://postgres@127.0.0.1:5432/farebox';
 
 export default defineConfig({
   schema: 'prisma/schema.prisma',

@@ -12,7 +12,9 @@ function entries(app) {
   const sources = join(root, 'apps', app, 'src');
   const commands = join(sources, 'commands');
   const files = existsSync(commands) ? readdirSync(commands) : [];
-  const names = files.filter((file) => file.endsWith('.ts') && !file.endsWith('.spec.ts')).map((file) => basename(file, '.ts'));
+  const names = files
+    .filter((file) => file.endsWith('.ts') && !file.endsWith('.spec.ts'))
+    .map((file) => basename(file, '.ts'));
   return {
     main: join(sources, 'main.ts'),
     ...Object.fromEntries(names.map((name) => [name, join(commands, `${name}.ts`)])),

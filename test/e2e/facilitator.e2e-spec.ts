@@ -4,7 +4,8 @@ import { ExactEvmScheme } from '@x402/evm/exact/server';
 import { paymentMiddleware, x402ResourceServer } from '@x402/express';
 import { decodePaymentResponseHeader } from '@x402/fetch';
 import { agentWith } from '../support/agent.js';
-import { House, until } from '../support/house.js';
+import { House } from '../support/house.js';
+import { until } from '../support/until.js';
 
 describe('a stock @x402/express server with Farebox as its facilitator', () => {
   let house: House;
@@ -19,9 +20,22 @@ describe('a stock @x402/express server with Farebox as its facilitator', () => {
     app.use(
       paymentMiddleware(
         {
-          'GET /paid': { accepts: [{ scheme: 'exact', network: 'eip155:84532', payTo: house.payTo, price: '$0.001', maxTimeoutSeconds: 300 }], description: 'a paid route' },
+          'GET /paid': {
+            accepts: [
+              { scheme: 'exact', network: 'eip155:84532', payTo: house.payTo, price: '$0.001', maxTimeoutSeconds: 300 },
+            ],
+            description: 'a paid route',
+          },
           'GET /stranger': {
-            accepts: [{ scheme: 'exact', network: 'eip155:84532', payTo: '0x00000000000000000000000000000000000000AA', price: '$0.001', maxTimeoutSeconds: 300 }],
+            accepts: [
+              {
+                scheme: 'exact',
+                network: 'eip155:84532',
+                payTo: '0x00000000000000000000000000000000000000AA',
+                price: '$0.001',
+                maxTimeoutSeconds: 300,
+              },
+            ],
             description: 'a payee nobody registered',
           },
         },
@@ -83,18 +97,39 @@ describe('a stock @x402/express server with Farebox as its facilitator', () => {
     };
     const server = new x402ResourceServer(watched).register('eip155:84532', new ExactEvmScheme());
     const app = express();
-    app.use(paymentMiddleware({ 'GET /paid': { accepts: [{ scheme: 'exact', network: 'eip155:84532', payTo: house.payTo, price: '$0.001', maxTimeoutSeconds: 300 }], description: 'x' } }, server));
+    app.use(
+      paymentMiddleware(
+        {
+          'GET /paid': {
+            accepts: [
+              { scheme: 'exact', network: 'eip155:84532', payTo: house.payTo, price: '$0.001', maxTimeoutSeconds: 300 },
+            ],
+            description: 'x',
+          },
+        },
+        server,
+      ),
+    );
     app.get('/paid', (_request, response) => {
       response.json({ paid: true });
     });
     const url = await house.serve(app);
     expect((await agentWith(wallet, house.chain.url)(`${url}/paid`)).status).toBe(200);
     const [body = ''] = bodies;
-    const post = async (path: string): Promise<unknown> => (await fetch(`${house.url}${path}`, { method: 'POST', headers: { 'content-type': 'application/json' }, body })).json();
+    const post = async (path: string): Promise<unknown> =>
+      (
+        await fetch(`${house.url}${path}`, { method: 'POST', headers: { 'content-type': 'application/json' }, body })
+      ).json();
     const again = await Promise.all([post('/x402/settle'), post('/x402/settle')]);
     for (const answer of again) expect(answer).toMatchObject({ success: true, network: 'eip155:84532' });
-    expect(await post('/x402/verify')).toMatchObject({ isValid: false, invalidReason: 'invalid_exact_evm_nonce_already_used' });
-    await until('the payments to settle', async () => (await house.owner.query("SELECT 1 FROM payments WHERE state <> 'settled'")).rowCount === 0);
+    expect(await post('/x402/verify')).toMatchObject({
+      isValid: false,
+      invalidReason: 'invalid_exact_evm_nonce_already_used',
+    });
+    await until(
+      'the payments to settle',
+      async () => (await house.owner.query("SELECT 1 FROM payments WHERE state <> 'settled'")).rowCount === 0,
+    );
     expect(await house.usdc.balance(wallet.address)).toBe(999_000n);
   });
 });

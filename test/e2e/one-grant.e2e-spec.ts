@@ -17,7 +17,9 @@ describe('one payment presented 200 times at once to two apis', () => {
     const doors = await Promise.all(
       house.urls.map((gateUrl) => {
         // Both doors are one provider behind one public name, as behind a load balancer.
-        const price = paywall({ gateUrl, key: house.key, publicUrl: 'https://api.example.com' })({ meter: 'api.calls' });
+        const price = paywall({ gateUrl, key: house.key, publicUrl: 'https://api.example.com' })({
+          meter: 'api.calls',
+        });
         return house.serve((request, response) => {
           void price(request, response, () => {
             ran += 1;
@@ -35,7 +37,11 @@ describe('one payment presented 200 times at once to two apis', () => {
       const offer = required.ok ? required.payload.accepts[0] : undefined;
       if (!offer) throw new Error('no offer');
       const authorization = await payer.accept(offer, Math.floor(Date.now() / 1000));
-      const header = encodePaymentPayload({ x402Version: 2, accepted: offer, payload: { ...exactPayloadOf(authorization) } });
+      const header = encodePaymentPayload({
+        x402Version: 2,
+        accepted: offer,
+        payload: { ...exactPayloadOf(authorization) },
+      });
       const answers = await Promise.all(
         Array.from({ length: 200 }, async (_, i) => {
           const response = await fetch(`${doors[i % 2]}/x`, { headers: { 'PAYMENT-SIGNATURE': header } });

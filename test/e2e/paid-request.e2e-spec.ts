@@ -1,11 +1,10 @@
 import express from 'express';
 import { decodePaymentResponseHeader } from '@x402/fetch';
 import { paywall } from '@farebox/paywall/express';
-import { VerifyBooks } from '@features/finance';
-import { UsdcRail } from '@platform/chain';
-import { Auditor } from '@platform/database';
 import { agentV1With, agentWith } from '../support/agent.js';
-import { House, until } from '../support/house.js';
+import { railOf, verifyBooks } from '../support/books.js';
+import { House } from '../support/house.js';
+import { until } from '../support/until.js';
 
 /** An answer of the api that tests look into. */
 const object = (value: unknown): Record<string, unknown> => {
@@ -30,9 +29,13 @@ describe('an agent pays for requests with the public client', () => {
     app.get('/broken', price({ meter: 'api.calls' }), (_request, response) => {
       response.status(500).json({ error: 'the handler failed' });
     });
-    app.post('/compute', price({ meter: 'compute.seconds', quantity: (request) => String(request.headers['x-seconds'] ?? '1') }), (_request, response) => {
-      response.json({ computed: true });
-    });
+    app.post(
+      '/compute',
+      price({ meter: 'compute.seconds', quantity: (request) => String(request.headers['x-seconds'] ?? '1') }),
+      (_request, response) => {
+        response.json({ computed: true });
+      },
+    );
     provider = await house.serve(app);
   });
 
@@ -51,14 +54,23 @@ describe('an agent pays for requests with the public client', () => {
     expect(settlement).toMatchObject({ success: true, network: 'eip155:84532', payer: wallet.address.toLowerCase() });
     expect(settlement.transaction).toMatch(/^0x[0-9a-f]{64}$/);
 
-    const computed = await agent(`${provider}/compute`, { method: 'POST', headers: { 'x-seconds': '2.5', 'content-type': 'application/json' }, body: '{"job":1}' });
+    const computed = await agent(`${provider}/compute`, {
+      method: 'POST',
+      headers: { 'x-seconds': '2.5', 'content-type': 'application/json' },
+      body: '{"job":1}',
+    });
     expect(computed.status).toBe(200);
 
     await house.untilAll('settled');
     expect((await house.usdc.balance(house.payTo)) - before).toBe(4_000n + 1_250n);
     const farebox = object(object(object(settlement).extensions).farebox);
     const status = object(await (await fetch(String(farebox['statusUrl']))).json());
-    expect(status).toMatchObject({ status: 'final', charged: '4000', meter: 'api.calls', transaction: settlement.transaction });
+    expect(status).toMatchObject({
+      status: 'final',
+      charged: '4000',
+      meter: 'api.calls',
+      transaction: settlement.transaction,
+    });
 
     const account = String(status['account']);
     const month = new Date().toISOString().slice(0, 7);
@@ -76,7 +88,10 @@ describe('an agent pays for requests with the public client', () => {
     const response = await agentV1With(wallet, house.chain.url)(`${provider}/hello`);
     expect(response.status).toBe(200);
     const header = response.headers.get('X-PAYMENT-RESPONSE') ?? '';
-    expect(JSON.parse(Buffer.from(header, 'base64').toString())).toMatchObject({ success: true, network: 'base-sepolia' });
+    expect(JSON.parse(Buffer.from(header, 'base64').toString())).toMatchObject({
+      success: true,
+      network: 'base-sepolia',
+    });
   });
 
   it('is not charged when the handler fails', async () => {
@@ -85,9 +100,16 @@ describe('an agent pays for requests with the public client', () => {
     expect(response.status).toBe(500);
     expect(await response.json()).toEqual({ error: 'the handler failed' });
     expect(response.headers.get('PAYMENT-RESPONSE')).toBeNull();
-    const { rows } = await house.owner.query<{ state: string; charged: string | null }>('SELECT state, charged FROM payments WHERE payer = $1', [wallet.address.toLowerCase()]);
+    const { rows } = await house.owner.query<{ state: string; charged: string | null }>(
+      'SELECT state, charged FROM payments WHERE payer = $1',
+      [wallet.address.toLowerCase()],
+    );
     expect(rows).toEqual([{ state: 'voided', charged: null }]);
-    await until('the other payments to settle', async () => (await house.owner.query("SELECT 1 FROM payments WHERE state NOT IN ('settled', 'voided')")).rowCount === 0);
+    await until(
+      'the other payments to settle',
+      async () =>
+        (await house.owner.query("SELECT 1 FROM payments WHERE state NOT IN ('settled', 'voided')")).rowCount === 0,
+    );
     expect(await house.usdc.balance(wallet.address)).toBe(1_000_000n);
   });
 
@@ -111,19 +133,18 @@ describe('an agent pays for requests with the public client', () => {
   });
 
   it('leaves books that prove themselves, the chain included', async () => {
-    await until('every payment to end', async () => (await house.owner.query("SELECT 1 FROM payments WHERE state NOT IN ('settled', 'voided')")).rowCount === 0);
-    const auditor = new Auditor(house.db.auditUrl);
-    const rail = new UsdcRail({
-      rpcUrl: house.config.CHAIN_RPC_URL,
-      chainId: house.config.CHAIN_ID,
-      multicall: house.config.MULTICALL_ADDRESS,
-      relayerKeys: house.config.RELAYER_KEYS ?? [],
-      finality: house.config.CHAIN_FINALITY,
-    });
-    const findings = await new VerifyBooks(auditor, [rail]).run();
-    await auditor.close();
+    await until(
+      'every payment to end',
+      async () =>
+        (await house.owner.query("SELECT 1 FROM payments WHERE state NOT IN ('settled', 'voided')")).rowCount === 0,
+    );
+    const findings = await verifyBooks(house.db.auditUrl, railOf(house.config));
     expect(findings.flatMap(({ faults }) => faults)).toEqual([]);
-    expect(findings.map(({ invariant }) => invariant)).toEqual(expect.arrayContaining(['L1', 'L2', 'L3', 'L4', 'C1', 'C2', 'C3', 'C4', 'C5', 'C6', 'N1']));
-    expect(findings.find(({ says }) => says.includes('every settled payment has its transfer'))?.counted).toBeGreaterThan(3);
+    expect(findings.map(({ invariant }) => invariant)).toEqual(
+      expect.arrayContaining(['L1', 'L2', 'L3', 'L4', 'C1', 'C2', 'C3', 'C4', 'C5', 'C6', 'N1']),
+    );
+    expect(
+      findings.find(({ says }) => says.includes('every settled payment has its transfer'))?.counted,
+    ).toBeGreaterThan(3);
   });
 });

@@ -1,6 +1,7 @@
 import { paywall } from '@farebox/paywall/express';
 import { agentWith } from '../support/agent.js';
-import { House, until } from '../support/house.js';
+import { House } from '../support/house.js';
+import { until } from '../support/until.js';
 
 describe('a settlement whose outcome nobody knows yet', () => {
   let house: House;

@@ -6,6 +6,7 @@ import type { SettlementPlace } from '@core/settlement';
 import { migrate } from '../../tools/migrate.mjs';
 import { ensureDatabase, sealTemplate, startPostgres } from '../../tools/servers/postgres.mjs';
 import { startRedis } from '../../tools/servers/redis.mjs';
+import { verifyBooks } from '../support/books.js';
 import { SettlementScene } from '../support/settlement-scene.js';
 import { until } from '../support/until.js';
 import { type Queues, queuesOf, WorkerProcess } from '../support/worker-process.js';
@@ -20,7 +21,7 @@ const serve = async (scene: SettlementScene, count = PAYMENTS): Promise<void> =>
   for (let i = 0; i < count; i += 1) await scene.serve(await scene.payer());
 };
 
-const untilSettled = (scene: SettlementScene): Promise<void> =>
+const untilSettled = (scene: SettlementScene): Promise<unknown> =>
   until(
     'every payment to be settled and every transaction to be final',
     async () => {
@@ -40,6 +41,7 @@ const expectOnce = async (scene: SettlementScene, payments: number): Promise<voi
   expect(inTransit).toBe(0n);
   expect(chain[scene.payees[0] ?? '']).toBe(4_000n * BigInt(payments));
   expect(await scene.states()).toEqual({ settled: payments });
+  expect((await verifyBooks(scene.db.auditUrl, scene.rail)).flatMap(({ faults }) => faults)).toEqual([]);
 };
 
 describe('a worker that is killed', () => {

@@ -18,18 +18,8 @@ import { type Api, createApp } from '../../apps/api/src/create-app.js';
 import { type Chain, startChain, TEST_MNEMONIC } from '../../tools/servers/chain.mjs';
 import { freePort } from '../../tools/servers/ports.mjs';
 import { type LocalUsdc, placeUsdc, USDC_ADDRESS } from '../../tools/servers/usdc.mjs';
+import { until } from './until.js';
 import { createTestDatabase, type TestDatabase } from './database.js';
-
-/** Polls until a condition holds; throws with `what` when it has not in time. */
-export async function until<T>(what: string, look: () => Promise<T | undefined | false>, deadlineMs = 30_000): Promise<T> {
-  const end = Date.now() + deadlineMs;
-  for (;;) {
-    const seen = await look();
-    if (seen !== undefined && seen !== false) return seen;
-    if (Date.now() > end) throw new Error(`waited ${deadlineMs} ms for: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
 
 const keyOf = (index: number): Hex => {
   const bytes = mnemonicToAccount(TEST_MNEMONIC, { addressIndex: index }).getHdKey().privateKey;
@@ -74,7 +64,12 @@ export class House {
 
   static async build(options: HouseOptions = {}): Promise<House> {
     const chain = options.chain ?? (await startChain({ blockTime: options.blockTime ?? 1 }));
-    const [db, usdc, redis, port] = await Promise.all([createTestDatabase(), placeUsdc(chain.url), ownRedis(), freePort()]);
+    const [db, usdc, redis, port] = await Promise.all([
+      createTestDatabase(),
+      placeUsdc(chain.url),
+      ownRedis(),
+      freePort(),
+    ]);
     const url = `http://127.0.0.1:${port}`;
     const environment: Record<string, string> = {
       NODE_ENV: 'test',
@@ -116,7 +111,20 @@ export class House {
       apis.push(api);
       urls.push((await api.listen(i === 0 ? port : 0, '127.0.0.1')).replace('[::1]', '127.0.0.1'));
     }
-    return new House(db, owner, chain, usdc, apis, urls, environment, config, seeded.provider, seeded.key, payTo, options.chain === undefined);
+    return new House(
+      db,
+      owner,
+      chain,
+      usdc,
+      apis,
+      urls,
+      environment,
+      config,
+      seeded.provider,
+      seeded.key,
+      payTo,
+      options.chain === undefined,
+    );
   }
 
   get url(): string {
@@ -135,7 +143,13 @@ export class House {
     worker.once('exit', () => this.workers.delete(worker));
     await until(
       'the worker to be ready',
-      async () => worker.exitCode !== null || worker.signalCode !== null || (await fetch(`http://127.0.0.1:${port}/health/ready`).then((r) => r.ok, () => false)),
+      async () =>
+        worker.exitCode !== null ||
+        worker.signalCode !== null ||
+        (await fetch(`http://127.0.0.1:${port}/health/ready`).then(
+          (r) => r.ok,
+          () => false,
+        )),
     );
     return worker;
   }
@@ -184,6 +198,7 @@ export class House {
     await until(
       `all payments to be ${state}`,
       async () => (await this.owner.query('SELECT 1 FROM payments WHERE state <> $1 LIMIT 1', [state])).rowCount === 0,
+      undefined,
       deadlineMs,
     );
   }
@@ -207,7 +222,12 @@ async function seed(config: Config, payTo: Hex, release: ReleaseLevel): Promise<
   const clock = new SystemClock();
   try {
     const provider = (await new CreateProvider(database, ids, clock).run({ name: 'Test provider', payTo })).id;
-    const { text } = await new CreateKey(database, ids, clock, config.KEY_PEPPER).run({ provider, name: 'tests', scopes: ALL, environment: 'test' });
+    const { text } = await new CreateKey(database, ids, clock, config.KEY_PEPPER).run({
+      provider,
+      name: 'tests',
+      scopes: ALL,
+      environment: 'test',
+    });
     for (const { name, aggregation, unit, rate } of [
       { name: 'api.calls', aggregation: 'count', unit: 'calls', rate: '0.004' },
       { name: 'compute.seconds', aggregation: 'sum', unit: 'seconds', rate: '0.0005' },

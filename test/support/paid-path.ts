@@ -5,7 +5,13 @@ import { type ChainHead, ChainReader, type PayerState } from '@core/settlement';
 import { Clock, instant, type Instant } from '@core/time';
 import { decodePaymentRequired, encodePaymentPayload, exactPayloadOf, type PaymentRequired } from '@core/x402';
 import { CreateMeter } from '@features/metering';
-import { type CheckDecision, openPayments, type Payments, type RequestToCheck, type WireReply } from '@features/payments';
+import {
+  type CheckDecision,
+  openPayments,
+  type Payments,
+  type RequestToCheck,
+  type WireReply,
+} from '@features/payments';
 import { CreatePrice, PriceBookCache } from '@features/pricing';
 import { Eip3009Verifier } from '@platform/chain';
 import { Database, Writer } from '@platform/database';
@@ -66,7 +72,8 @@ export const replyOf = (decision: CheckDecision): WireReply => {
 };
 
 export const paymentOf = (decision: CheckDecision) => {
-  if (decision.decision !== 'serve') throw new Error(`expected leave to serve, got ${decision.decision} ${JSON.stringify(body(decision.reply))}`);
+  if (decision.decision !== 'serve')
+    throw new Error(`expected leave to serve, got ${decision.decision} ${JSON.stringify(body(decision.reply))}`);
   return decision.payment;
 };
 
@@ -76,8 +83,11 @@ export function challengeOf(decision: CheckDecision): PaymentRequired {
   return read.payload;
 }
 
-export const ANSWER: WireReply = { status: 200, headers: { 'content-type': 'text/plain' }, body: Buffer.from('42').toString('base64') };
-
+export const ANSWER: WireReply = {
+  status: 200,
+  headers: { 'content-type': 'text/plain' },
+  body: Buffer.from('42').toString('base64'),
+};
 
 /** The paid path on a real database, as two processes would run it, with a meter `calls` at 0.004 USDC a call. */
 export class PaidPath {
@@ -145,7 +155,12 @@ export class PaidPath {
   }
 
   check(change: Partial<RequestToCheck> = {}, through = this.a): Promise<CheckDecision> {
-    const request: RequestToCheck = { method: 'GET', url: 'https://api.example.com/hello?name=x', meter: 'calls', ...change };
+    const request: RequestToCheck = {
+      method: 'GET',
+      url: 'https://api.example.com/hello?name=x',
+      meter: 'calls',
+      ...change,
+    };
     return through.check.run({ provider: this.provider, request });
   }
 
@@ -163,7 +178,11 @@ export class PaidPath {
     const [offer] = required.accepts;
     if (!offer) throw new Error('the challenge offers nothing');
     const authorization = await payer.accept(offer, this.seconds(), change);
-    const header = encodePaymentPayload({ x402Version: 2, accepted: offer, payload: { ...exactPayloadOf(authorization) } });
+    const header = encodePaymentPayload({
+      x402Version: 2,
+      accepted: offer,
+      payload: { ...exactPayloadOf(authorization) },
+    });
     return { required, offer, authorization, header };
   }
 

@@ -4,7 +4,12 @@ import type { ExactAuthorization, Hex, PaymentRequirements } from '@core/x402';
 
 /** USDC of Base Sepolia, as the local chain has it too. */
 export const USDC_ADDRESS = '0x036CbD53842c5426634e7929541eC2318f3dCF7e';
-export const USDC_DOMAIN = { chainId: 84532, address: '0x036cbd53842c5426634e7929541ec2318f3dcf7e', name: 'USDC', version: '2' } as const;
+export const USDC_DOMAIN = {
+  chainId: 84532,
+  address: '0x036cbd53842c5426634e7929541ec2318f3dcf7e',
+  name: 'USDC',
+  version: '2',
+} as const;
 
 const TYPES = {
   TransferWithAuthorization: [
@@ -57,7 +62,11 @@ export class Payer {
   }
 
   /** Accepts an offer as the public client does: for its amount, to its payee, for its time-out. */
-  async accept(offer: PaymentRequirements, nowSeconds: number, change: { nonce?: Hex; value?: bigint; to?: string; validBefore?: bigint; validAfter?: bigint } = {}): Promise<ExactAuthorization> {
+  async accept(
+    offer: PaymentRequirements,
+    nowSeconds: number,
+    change: { nonce?: Hex; value?: bigint; to?: string; validBefore?: bigint; validAfter?: bigint } = {},
+  ): Promise<ExactAuthorization> {
     return this.authorize({
       to: offer.payTo,
       value: BigInt(offer.amount),

@@ -18,7 +18,8 @@ export async function startChain({ port, blockTime, mining = true, state, accoun
   if (!mining) args.push('--no-mining');
   if (state !== undefined) {
     mkdirSync(state, { recursive: true });
-    args.push('--state', join(state, 'state.json'));
+    // Written now and then as well, so that a power cut loses seconds and not the run.
+    args.push('--state', join(state, 'state.json'), '--state-interval', '10');
   }
   const restored = state !== undefined && existsSync(join(state, 'state.json'));
   const server = startServer({ name: 'The local chain (anvil)', file: findAnvil(), args, log });

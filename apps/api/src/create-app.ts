@@ -53,7 +53,15 @@ export async function createApp(config: Config, replaced: Partial<Rim> = {}): Pr
     },
   });
   const keys = new ProviderKeyCheck(new AuthenticateKey(database, clock, config.KEY_PEPPER));
-  const options: DoorOptions = { operations, keys, ids, logger, metrics, pages: ['/docs', '/docs-json', '/docs-yaml'] };
+  const options: DoorOptions = {
+    operations,
+    keys,
+    ids,
+    logger,
+    metrics,
+    pages: ['/docs', '/docs-json', '/docs-yaml'],
+    trustedProxies: config.TRUSTED_PROXIES,
+  };
   const server = await openDoor(options);
   const app = await NestFactory.create<NestFastifyApplication>(AppModule.on(rim, chain), new FastifyAdapter(server), {
     logger: new NestLogger(logger),

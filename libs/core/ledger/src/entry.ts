@@ -35,15 +35,22 @@ export interface Leg {
  * Builds the entry of one business event. Legs of zero are left out.
  * @throws Fault invariant_broken for a negative amount, for two assets in one leg, or for a leg from a place to itself.
  */
-export function entry(event: { provider: string; name: string; reference: string; reason: string }, legs: readonly Leg[]): Entry {
+export function entry(
+  event: { provider: string; name: string; reference: string; reason: string },
+  legs: readonly Leg[],
+): Entry {
   return legs
     .filter(({ amount }) => amount.atomic !== 0n)
     .map(({ leg, debit, credit, amount }) => {
       if (amount.atomic < 0n) throw new Fault('invariant_broken', `leg ${leg} of ${event.name} is negative`);
       if (debit.asset !== amount.asset || credit.asset !== amount.asset) {
-        throw new Fault('invariant_broken', `leg ${leg} of ${event.name} moves ${amount.asset} between places of another asset`);
+        throw new Fault(
+          'invariant_broken',
+          `leg ${leg} of ${event.name} moves ${amount.asset} between places of another asset`,
+        );
       }
-      if (samePlace(debit, credit)) throw new Fault('invariant_broken', `leg ${leg} of ${event.name} debits and credits one place`);
+      if (samePlace(debit, credit))
+        throw new Fault('invariant_broken', `leg ${leg} of ${event.name} debits and credits one place`);
       return {
         provider: event.provider,
         entry: event.name,

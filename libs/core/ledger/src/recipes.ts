@@ -27,7 +27,9 @@ export function accrueUsage(charge: {
   const event = { provider: charge.provider, name, reference: charge.charge, reason: 'usage rated' };
   return difference.atomic >= 0n
     ? entry(event, [{ leg: 'usage', debit: owed, credit: earned, amount: difference }])
-    : entry(event, [{ leg: 'usage', debit: earned, credit: owed, amount: amount(difference.asset, -difference.atomic) }]);
+    : entry(event, [
+        { leg: 'usage', debit: earned, credit: owed, amount: amount(difference.asset, -difference.atomic) },
+      ]);
 }
 
 export interface PaidCharge {
@@ -40,49 +42,73 @@ export interface PaidCharge {
 
 /** A paid request was served: the account owes its price and has paid it by an authorization now on its way. */
 export const capturePayment = (paid: PaidCharge & { readonly meter: string }): Entry =>
-  entry({ provider: paid.provider, name: `capture:${paid.payment}`, reference: paid.payment, reason: 'request served' }, [
-    {
-      leg: 'charge',
-      debit: receivable(paid.charged.asset, paid.account),
-      credit: revenue(paid.charged.asset, paid.meter),
-      amount: paid.charged,
-    },
-    {
-      leg: 'payment',
-      debit: inTransit(paid.charged.asset),
-      credit: receivable(paid.charged.asset, paid.account),
-      amount: paid.charged,
-    },
-  ]);
+  entry(
+    { provider: paid.provider, name: `capture:${paid.payment}`, reference: paid.payment, reason: 'request served' },
+    [
+      {
+        leg: 'charge',
+        debit: receivable(paid.charged.asset, paid.account),
+        credit: revenue(paid.charged.asset, paid.meter),
+        amount: paid.charged,
+      },
+      {
+        leg: 'payment',
+        debit: inTransit(paid.charged.asset),
+        credit: receivable(paid.charged.asset, paid.account),
+        amount: paid.charged,
+      },
+    ],
+  );
 
 /** The transfer was seen in a final block: what was in transit is in the payee's wallet. */
 export const settlePayment = (paid: PaidCharge & { readonly payTo: string }): Entry =>
   entry({ provider: paid.provider, name: `settle:${paid.payment}`, reference: paid.payment, reason: 'payment final' }, [
-    { leg: 'receipt', debit: wallet(paid.charged.asset, paid.payTo), credit: inTransit(paid.charged.asset), amount: paid.charged },
+    {
+      leg: 'receipt',
+      debit: wallet(paid.charged.asset, paid.payTo),
+      credit: inTransit(paid.charged.asset),
+      amount: paid.charged,
+    },
   ]);
 
 /** The payment is proven not to have happened: the account owes again, and the debt is written off. */
 export const failPayment = (paid: PaidCharge): Entry =>
-  entry({ provider: paid.provider, name: `fail:${paid.payment}`, reference: paid.payment, reason: 'payment proven failed' }, [
-    {
-      leg: 'return',
-      debit: receivable(paid.charged.asset, paid.account),
-      credit: inTransit(paid.charged.asset),
-      amount: paid.charged,
-    },
-    {
-      leg: 'loss',
-      debit: badDebt(paid.charged.asset),
-      credit: receivable(paid.charged.asset, paid.account),
-      amount: paid.charged,
-    },
-  ]);
+  entry(
+    { provider: paid.provider, name: `fail:${paid.payment}`, reference: paid.payment, reason: 'payment proven failed' },
+    [
+      {
+        leg: 'return',
+        debit: receivable(paid.charged.asset, paid.account),
+        credit: inTransit(paid.charged.asset),
+        amount: paid.charged,
+      },
+      {
+        leg: 'loss',
+        debit: badDebt(paid.charged.asset),
+        credit: receivable(paid.charged.asset, paid.account),
+        amount: paid.charged,
+      },
+    ],
+  );
 
 /** Money of a failed payment arrived after all: the loss is taken back. */
 export const recoverPayment = (paid: PaidCharge & { readonly payTo: string }): Entry =>
-  entry({ provider: paid.provider, name: `recover:${paid.payment}`, reference: paid.payment, reason: 'failed payment arrived' }, [
-    { leg: 'receipt', debit: wallet(paid.charged.asset, paid.payTo), credit: badDebt(paid.charged.asset), amount: paid.charged },
-  ]);
+  entry(
+    {
+      provider: paid.provider,
+      name: `recover:${paid.payment}`,
+      reference: paid.payment,
+      reason: 'failed payment arrived',
+    },
+    [
+      {
+        leg: 'receipt',
+        debit: wallet(paid.charged.asset, paid.payTo),
+        credit: badDebt(paid.charged.asset),
+        amount: paid.charged,
+      },
+    ],
+  );
 
 /** A provider's share of what one transfer of ours cost in gas, in the chain's native asset. */
 export const gasCost = (cost: {
@@ -92,11 +118,19 @@ export const gasCost = (cost: {
   relayer: string;
   share: Amount;
 }): Entry =>
-  entry({ provider: cost.provider, name: `gas:${cost.transaction}`, reference: cost.transaction, reason: 'gas of a settlement' }, [
+  entry(
     {
-      leg: 'gas',
-      debit: { code: '5020', asset: cost.share.asset },
-      credit: { code: '1021', asset: cost.share.asset, detail: cost.relayer },
-      amount: cost.share,
+      provider: cost.provider,
+      name: `gas:${cost.transaction}`,
+      reference: cost.transaction,
+      reason: 'gas of a settlement',
     },
-  ]);
+    [
+      {
+        leg: 'gas',
+        debit: { code: '5020', asset: cost.share.asset },
+        credit: { code: '1021', asset: cost.share.asset, detail: cost.relayer },
+        amount: cost.share,
+      },
+    ],
+  );

@@ -8,7 +8,10 @@ import { Fault } from '@core/faults';
 export function allocate(total: bigint, weights: readonly bigint[]): bigint[] {
   const sum = weights.reduce((a, b) => a + b, 0n);
   if (total < 0n || sum <= 0n || weights.some((weight) => weight < 0n)) {
-    throw new Fault('invariant_broken', 'an allocation needs a total of zero or more and weights that sum to more than zero');
+    throw new Fault(
+      'invariant_broken',
+      'an allocation needs a total of zero or more and weights that sum to more than zero',
+    );
   }
   const shares = weights.map((weight, position) => ({
     position,

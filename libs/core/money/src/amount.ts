@@ -13,7 +13,8 @@ export const MAX_ATOMIC = 2n ** 256n - 1n;
 export const amount = (asset: AssetId, atomic: bigint): Amount => ({ asset, atomic });
 
 function sameAsset(a: Amount, b: Amount): AssetId {
-  if (a.asset !== b.asset) throw new Fault('invariant_broken', `amounts of ${a.asset} and ${b.asset} cannot be combined`);
+  if (a.asset !== b.asset)
+    throw new Fault('invariant_broken', `amounts of ${a.asset} and ${b.asset} cannot be combined`);
   return a.asset;
 }
 

@@ -20,7 +20,10 @@ const isAssetId = (text: string): text is AssetId => FORM.test(text);
 /** @throws Fault invalid_request when the text is not an asset id. */
 export function assetId(text: string): AssetId {
   if (!isAssetId(text)) {
-    throw new Fault('invalid_request', `"${text.slice(0, 80)}" is not an asset id such as eip155:8453/erc20:0x… or iso4217:USD`);
+    throw new Fault(
+      'invalid_request',
+      `"${text.slice(0, 80)}" is not an asset id such as eip155:8453/erc20:0x… or iso4217:USD`,
+    );
   }
   return text;
 }

@@ -1,4 +1,13 @@
-export { type Amount, amount, addAmounts, subtractAmounts, compareAmounts, sumAmounts, parseAtomic, MAX_ATOMIC } from './amount.js';
+export {
+  type Amount,
+  amount,
+  addAmounts,
+  subtractAmounts,
+  compareAmounts,
+  sumAmounts,
+  parseAtomic,
+  MAX_ATOMIC,
+} from './amount.js';
 export { type AssetId, type Asset, assetId, erc20Asset, nativeAsset, USD } from './asset.js';
 export {
   type Decimal,

@@ -25,7 +25,9 @@ const read = (text: string) => {
   if (!value) throw new Error(`${text} does not read`);
   return value;
 };
-const decimals = fc.tuple(fc.bigInt(-(10n ** 40n), 10n ** 40n), fc.nat(20)).map(([units, scale]) => decimal(units, scale));
+const decimals = fc
+  .tuple(fc.bigInt(-(10n ** 40n), 10n ** 40n), fc.nat(20))
+  .map(([units, scale]) => decimal(units, scale));
 
 describe('decimals', () => {
   it('are written and read without loss', () => {
@@ -44,14 +46,19 @@ describe('decimals', () => {
   it('multiply over sums', () => {
     fc.assert(
       fc.property(decimals, decimals, decimals, (a, b, c) =>
-        expect(multiplyDecimals(a, addDecimals(b, c))).toEqual(addDecimals(multiplyDecimals(a, b), multiplyDecimals(a, c))),
+        expect(multiplyDecimals(a, addDecimals(b, c))).toEqual(
+          addDecimals(multiplyDecimals(a, b), multiplyDecimals(a, c)),
+        ),
       ),
     );
   });
 
-  it.each(['', ' 1', '1 ', '+1', '01', '1.', '.5', '1e3', '0x10', 'NaN', 'Infinity', '1,5', '--1'])('refuse %j', (text) => {
-    expect(parseDecimal(text)).toBeUndefined();
-  });
+  it.each(['', ' 1', '1 ', '+1', '01', '1.', '.5', '1e3', '0x10', 'NaN', 'Infinity', '1,5', '--1'])(
+    'refuse %j',
+    (text) => {
+      expect(parseDecimal(text)).toBeUndefined();
+    },
+  );
 
   it('multiply a usage and a rate as in the reference', () => {
     expect(formatDecimal(multiplyDecimals(read('1234567'), read('0.0000025')))).toBe('3.0864175');
@@ -86,13 +93,22 @@ describe('rounding', () => {
         const down = roundDecimal(value, places, 'down');
         const unit = decimal(1n, places);
         expect(compareDecimals(subtractDecimals(value, down), unit)).toBe(-1);
-        expect([0, 1]).toContain(compareDecimals({ ...up, units: up.units < 0n ? -up.units : up.units }, { ...down, units: down.units < 0n ? -down.units : down.units }));
+        expect([0, 1]).toContain(
+          compareDecimals(
+            { ...up, units: up.units < 0n ? -up.units : up.units },
+            { ...down, units: down.units < 0n ? -down.units : down.units },
+          ),
+        );
       }),
     );
   });
 
   it('to atomic units and back keeps whole atomic units', () => {
-    fc.assert(fc.property(fc.bigInt(0n, 10n ** 30n), fc.nat(18), (units, places) => expect(toAtomic(fromAtomic(units, places), places, 'half-up')).toBe(units)));
+    fc.assert(
+      fc.property(fc.bigInt(0n, 10n ** 30n), fc.nat(18), (units, places) =>
+        expect(toAtomic(fromAtomic(units, places), places, 'half-up')).toBe(units),
+      ),
+    );
   });
 });
 
@@ -102,16 +118,21 @@ describe('amounts', () => {
     expect(() => addAmounts(amount(usdc, 1n), amount(USD.id, 1n))).toThrow('cannot be combined');
   });
 
-  it.each(['', ' 12 ', '0x10', '01', '-1', '1e3', '1.0', '٣', (2n ** 256n).toString()])('are not read from %j', (text) => {
-    expect(parseAtomic(text)).toBeUndefined();
-  });
+  it.each(['', ' 12 ', '0x10', '01', '-1', '1e3', '1.0', '٣', (2n ** 256n).toString()])(
+    'are not read from %j',
+    (text) => {
+      expect(parseAtomic(text)).toBeUndefined();
+    },
+  );
 
   it('are read up to uint256', () => {
     expect(parseAtomic((2n ** 256n - 1n).toString())).toBe(2n ** 256n - 1n);
   });
 
   it('name their asset by chain and contract, whatever the letter case', () => {
-    expect(erc20Asset(1, '0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48')).toBe('eip155:1/erc20:0xa0b86991c6218b36c1d19d4a2e9eb0ce3606eb48');
+    expect(erc20Asset(1, '0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48')).toBe(
+      'eip155:1/erc20:0xa0b86991c6218b36c1d19d4a2e9eb0ce3606eb48',
+    );
     expect(() => assetId('eip155:1/erc20:0xA0b8')).toThrow('is not an asset id');
   });
 });
@@ -122,7 +143,9 @@ describe('allocation', () => {
   });
 
   it('loses and makes nothing, and no share is off by a unit', () => {
-    const weights = fc.array(fc.bigInt(0n, 10n ** 12n), { minLength: 1, maxLength: 20 }).filter((all) => all.some((weight) => weight > 0n));
+    const weights = fc
+      .array(fc.bigInt(0n, 10n ** 12n), { minLength: 1, maxLength: 20 })
+      .filter((all) => all.some((weight) => weight > 0n));
     fc.assert(
       fc.property(fc.bigInt(0n, 10n ** 20n), weights, (total, all) => {
         const shares = allocate(total, all);

@@ -10,8 +10,7 @@ const SKEW_SECONDS = 60;
 const FACILITATOR_SECONDS = 6;
 
 export type AuthorizationCheck =
-  | { readonly ok: true }
-  | { readonly ok: false; readonly reason: X402Error; readonly message: string };
+  { readonly ok: true } | { readonly ok: false; readonly reason: X402Error; readonly message: string };
 
 const refuse = (reason: X402Error, message: string): AuthorizationCheck => ({ ok: false, reason, message });
 

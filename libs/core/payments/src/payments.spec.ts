@@ -1,7 +1,17 @@
 import fc from 'fast-check';
 import { parseDecimal } from '@core/money';
 import type { ExactAuthorization } from '@core/x402';
-import { advance, captureExact, checkAuthorization, PAYMENT_STATES, PAYMENT_TRANSITIONS, quoteLife, RELEASE_LEVELS, releaseLevel, releases } from './index.js';
+import {
+  advance,
+  captureExact,
+  checkAuthorization,
+  PAYMENT_STATES,
+  PAYMENT_TRANSITIONS,
+  quoteLife,
+  RELEASE_LEVELS,
+  releaseLevel,
+  releases,
+} from './index.js';
 
 describe('payment states', () => {
   it('move only along the table', () => {
@@ -23,12 +33,16 @@ describe('payment states', () => {
 describe('quotes', () => {
   it('are the same for as long as their bucket lasts, and hold for at least half their life', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 1_700_000_000, max: 2_000_000_000 }), fc.integer({ min: 30, max: 3600 }), (now, seconds) => {
-        const { issuedAt, expiresAt } = quoteLife(now, seconds);
-        expect(issuedAt).toBeLessThanOrEqual(now);
-        expect(expiresAt - now).toBeGreaterThanOrEqual(seconds / 2 - 1);
-        expect(quoteLife(issuedAt, seconds)).toEqual({ issuedAt, expiresAt });
-      }),
+      fc.property(
+        fc.integer({ min: 1_700_000_000, max: 2_000_000_000 }),
+        fc.integer({ min: 30, max: 3600 }),
+        (now, seconds) => {
+          const { issuedAt, expiresAt } = quoteLife(now, seconds);
+          expect(issuedAt).toBeLessThanOrEqual(now);
+          expect(expiresAt - now).toBeGreaterThanOrEqual(seconds / 2 - 1);
+          expect(quoteLife(issuedAt, seconds)).toEqual({ issuedAt, expiresAt });
+        },
+      ),
     );
   });
 });
@@ -57,13 +71,22 @@ describe('an authorization', () => {
     ['too little', { value: 3999n }, 'invalid_exact_evm_payload_authorization_value_mismatch'],
     ['too much', { value: 4001n }, 'invalid_exact_evm_payload_authorization_value_mismatch'],
     ['expired', { validBefore: BigInt(head) }, 'invalid_exact_evm_payload_authorization_valid_before'],
-    ['too near its end for work and settlement', { validBefore: BigInt(head + 29) }, 'invalid_exact_evm_payload_authorization_valid_before'],
+    [
+      'too near its end for work and settlement',
+      { validBefore: BigInt(head + 29) },
+      'invalid_exact_evm_payload_authorization_valid_before',
+    ],
     ['without an end', { validBefore: 2n ** 255n }, 'invalid_exact_evm_payload_authorization_valid_before'],
     ['too early', { validAfter: BigInt(head + 1) }, 'invalid_exact_evm_payload_authorization_valid_after'],
-    ['valid only after this very second, as the token compares strictly', { validAfter: BigInt(head) }, 'invalid_exact_evm_payload_authorization_valid_after'],
+    [
+      'valid only after this very second, as the token compares strictly',
+      { validAfter: BigInt(head) },
+      'invalid_exact_evm_payload_authorization_valid_after',
+    ],
   ])('does not pay %s', (_, change, reason) => expect(check(change)).toBe(reason));
 
-  it('may have any end for a facilitator, whose caller sets the terms', () => expect(check({ validBefore: 2n ** 255n }, 'facilitator')).toBe('ok'));
+  it('may have any end for a facilitator, whose caller sets the terms', () =>
+    expect(check({ validBefore: 2n ** 255n }, 'facilitator')).toBe('ok'));
 });
 
 describe('release', () => {
@@ -88,7 +111,8 @@ describe('release', () => {
 
   it('never lets out what was voided or failed', () => {
     for (const level of RELEASE_LEVELS) {
-      for (const state of ['reserved', 'voided', 'failed'] as const) expect(releases(level, { state, submitted: true })).toBe(false);
+      for (const state of ['reserved', 'voided', 'failed'] as const)
+        expect(releases(level, { state, submitted: true })).toBe(false);
     }
   });
 });

@@ -53,7 +53,12 @@ export const requirementsOf = (quote: Quote, seal: string): PaymentRequirements 
   asset: quote.asset.displayAddress,
   payTo: quote.payTo,
   maxTimeoutSeconds: AUTHORIZATION_SECONDS,
-  extra: { name: quote.asset.domain.name, version: quote.asset.domain.version, quote: seal, priceVersion: quote.priceId },
+  extra: {
+    name: quote.asset.domain.name,
+    version: quote.asset.domain.version,
+    quote: seal,
+    priceVersion: quote.priceId,
+  },
 });
 
 /** The same offer in protocol version 1; undefined where the network has no name there. */

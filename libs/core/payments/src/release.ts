@@ -24,7 +24,10 @@ export function releaseLevel(
 }
 
 /** Whether a payment has come as far as a release level asks. */
-export function releases(level: ReleaseLevel, payment: { readonly state: PaymentState; readonly submitted: boolean }): boolean {
+export function releases(
+  level: ReleaseLevel,
+  payment: { readonly state: PaymentState; readonly submitted: boolean },
+): boolean {
   switch (payment.state) {
     case 'reserved':
     case 'voided':

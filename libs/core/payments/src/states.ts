@@ -5,7 +5,16 @@ import { Fault } from '@core/faults';
  * waiting for proof · included: its transfer is in a block · settled: that block is final · voided: never charged · failed:
  * proven not to have been paid · recovered: a failed payment that arrived after all.
  */
-export const PAYMENT_STATES = ['reserved', 'served', 'settling', 'included', 'settled', 'voided', 'failed', 'recovered'] as const;
+export const PAYMENT_STATES = [
+  'reserved',
+  'served',
+  'settling',
+  'included',
+  'settled',
+  'voided',
+  'failed',
+  'recovered',
+] as const;
 
 export type PaymentState = (typeof PAYMENT_STATES)[number];
 
@@ -26,6 +35,7 @@ export const UNSETTLED_STATES: readonly PaymentState[] = ['reserved', 'served', 
 
 /** @throws Fault invariant_broken when the transition is not legal. */
 export function advance(from: PaymentState, to: PaymentState): PaymentState {
-  if (!PAYMENT_TRANSITIONS[from].includes(to)) throw new Fault('invariant_broken', `a payment cannot go from ${from} to ${to}`);
+  if (!PAYMENT_TRANSITIONS[from].includes(to))
+    throw new Fault('invariant_broken', `a payment cannot go from ${from} to ${to}`);
   return to;
 }

@@ -57,9 +57,13 @@ export function parsePeriod(text: string): Period {
   const start = match ? Date.UTC(Number(match[1]), Number(match[2]) - 1, day ? Number(day) : 1) : NaN;
   const reads = match !== null && (day === undefined || new Date(start).getUTCDate() === Number(day));
   if (!reads) {
-    throw new Fault('invalid_request', `"${text.slice(0, 32)}" is not a period: write a month (2026-11) or a day (2026-11-21)`, {
-      reason: 'invalid_period',
-    });
+    throw new Fault(
+      'invalid_request',
+      `"${text.slice(0, 32)}" is not a period: write a month (2026-11) or a day (2026-11-21)`,
+      {
+        reason: 'invalid_period',
+      },
+    );
   }
   return windowOf(instant(start), day ? 'day' : 'month');
 }

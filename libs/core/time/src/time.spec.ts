@@ -1,5 +1,16 @@
 import fc from 'fast-check';
-import { contains, formatInstant, instant, monthOf, overlap, parseInstant, parsePeriod, windowOf, windowsOf, type WindowSize } from './index.js';
+import {
+  contains,
+  formatInstant,
+  instant,
+  monthOf,
+  overlap,
+  parseInstant,
+  parsePeriod,
+  windowOf,
+  windowsOf,
+  type WindowSize,
+} from './index.js';
 
 const instants = fc.integer({ min: 0, max: 4_000_000_000_000 }).map(instant);
 const sizes = fc.constantFrom<WindowSize>('hour', 'day', 'month');
@@ -9,9 +20,12 @@ describe('instants', () => {
     fc.assert(fc.property(instants, (at) => expect(parseInstant(formatInstant(at))).toBe(at)));
   });
 
-  it.each(['2026-11-21', '2026-11-21T08:00:00', '21 Nov 2026', '2026-13-01T00:00:00Z', '1763712000', ''])('are not read from %j', (text) => {
-    expect(parseInstant(text)).toBeUndefined();
-  });
+  it.each(['2026-11-21', '2026-11-21T08:00:00', '21 Nov 2026', '2026-13-01T00:00:00Z', '1763712000', ''])(
+    'are not read from %j',
+    (text) => {
+      expect(parseInstant(text)).toBeUndefined();
+    },
+  );
 });
 
 describe('windows', () => {
@@ -28,14 +42,22 @@ describe('windows', () => {
   it('cover a range without gap', () => {
     const start = instant(Date.UTC(2026, 0, 30, 5));
     const windows = windowsOf({ start, end: instant(Date.UTC(2026, 3, 2)) }, 'month');
-    expect(windows.map((window) => formatInstant(window.start).slice(0, 7))).toEqual(['2026-01', '2026-02', '2026-03', '2026-04']);
+    expect(windows.map((window) => formatInstant(window.start).slice(0, 7))).toEqual([
+      '2026-01',
+      '2026-02',
+      '2026-03',
+      '2026-04',
+    ]);
   });
 
   it('share their overlap, half open', () => {
     const november = monthOf(instant(Date.UTC(2026, 10, 21)));
     const december = monthOf(november.end);
     expect(overlap(november, december)).toBeUndefined();
-    expect(overlap(november, { start: instant(november.end - 1), end: december.end })).toEqual({ start: november.end - 1, end: november.end });
+    expect(overlap(november, { start: instant(november.end - 1), end: december.end })).toEqual({
+      start: november.end - 1,
+      end: november.end,
+    });
   });
 });
 
@@ -45,5 +67,7 @@ describe('periods', () => {
     expect(parsePeriod('2026-02-28')).toEqual({ start: Date.UTC(2026, 1, 28), end: Date.UTC(2026, 2, 1) });
   });
 
-  it.each(['2026-13', '2026-02-30', '2026', 'x'])('are not read from %j', (text) => expect(() => parsePeriod(text)).toThrow('is not a period'));
+  it.each(['2026-13', '2026-02-30', '2026', 'x'])('are not read from %j', (text) =>
+    expect(() => parsePeriod(text)).toThrow('is not a period'),
+  );
 });

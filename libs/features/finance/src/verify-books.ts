@@ -39,12 +39,24 @@ export class VerifyBooks {
   async run(): Promise<Finding[]> {
     const { books, ended } = await this.auditor.snapshot(async (snapshot) => ({
       books: await findings(snapshot),
-      ended: await Promise.all(this.rails.map(async (rail) => ({ rail, rows: await endedPayments(snapshot, rail.chainId) }))),
+      ended: await Promise.all(
+        this.rails.map(async (rail) => ({ rail, rows: await endedPayments(snapshot, rail.chainId) })),
+      ),
     }));
     const onChain: Finding[] = [];
     for (const { rail, rows } of ended) {
-      onChain.push(await settledOnChain(rail, rows.filter(({ state }) => state === 'settled')));
-      onChain.push(await failedOnChain(rail, rows.filter(({ state }) => state === 'failed')));
+      onChain.push(
+        await settledOnChain(
+          rail,
+          rows.filter(({ state }) => state === 'settled'),
+        ),
+      );
+      onChain.push(
+        await failedOnChain(
+          rail,
+          rows.filter(({ state }) => state === 'failed'),
+        ),
+      );
     }
     return [...books, ...onChain];
   }
@@ -82,10 +94,16 @@ async function settledOnChain(rail: SettlementRail, rows: readonly SettledRow[])
       const receipt = byHash.get(hash);
       const expected = { ...keyOf(row), payTo: hex(row.pay_to), value: BigInt(row.charged) };
       if (!receipt) faults.push(`payment ${row.id} is settled by ${hash}, which the chain does not have`);
-      else if (evidenceIn(receipt)(expected).kind !== 'paid') faults.push(`payment ${row.id} is settled by ${hash}, which does not pay it`);
+      else if (evidenceIn(receipt)(expected).kind !== 'paid')
+        faults.push(`payment ${row.id} is settled by ${hash}, which does not pay it`);
     }
   }
-  return { invariant: 'C6', says: `on chain ${rail.chainId}: every settled payment has its transfer`, counted: rows.length, faults: faults.slice(0, 20) };
+  return {
+    invariant: 'C6',
+    says: `on chain ${rail.chainId}: every settled payment has its transfer`,
+    counted: rows.length,
+    faults: faults.slice(0, 20),
+  };
 }
 
 /** No payment shown as failed was in truth paid. */
@@ -94,9 +112,17 @@ async function failedOnChain(rail: SettlementRail, rows: readonly SettledRow[]):
   for (const row of rows) {
     const key = keyOf(row);
     const end = await rail.findEnd(key, 0n);
-    if (end && evidenceIn(end.receipt)({ ...key, payTo: hex(row.pay_to), value: BigInt(row.charged) }).kind === 'paid') {
+    if (
+      end &&
+      evidenceIn(end.receipt)({ ...key, payTo: hex(row.pay_to), value: BigInt(row.charged) }).kind === 'paid'
+    ) {
       faults.push(`payment ${row.id} is shown as failed, but ${end.receipt.hash} pays it`);
     }
   }
-  return { invariant: 'C5', says: `on chain ${rail.chainId}: nothing shown as failed was paid`, counted: rows.length, faults: faults.slice(0, 20) };
+  return {
+    invariant: 'C5',
+    says: `on chain ${rail.chainId}: nothing shown as failed was paid`,
+    counted: rows.length,
+    faults: faults.slice(0, 20),
+  };
 }

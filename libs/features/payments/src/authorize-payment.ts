@@ -41,7 +41,8 @@ export type Authorized =
   | { readonly outcome: 'refused'; readonly reason: X402Error | AuthorizationRefusal; readonly message: string };
 
 /** Reasons of our own, beside the protocol's. */
-export type AuthorizationRefusal = 'exposure_cap_reached' | 'contract_wallet_not_supported' | 'payer_blocked' | 'token_paused';
+export type AuthorizationRefusal =
+  'exposure_cap_reached' | 'contract_wallet_not_supported' | 'payer_blocked' | 'token_paused';
 
 const CAPS: Readonly<Record<'payer_cap' | 'provider_cap' | 'global_cap', string>> = {
   payer_cap: 'this wallet has as much unsettled as it may have; wait for settlement, then sign a new authorization',
@@ -77,7 +78,10 @@ export class AuthorizePayment {
     const { asset, authorization } = presented;
     const signature = this.verifier.verify(asset.domain, authorization);
     if (!signature.valid) {
-      return refused(signature.reason, 'authorization.signature is not the payer’s for this token, or not in canonical form');
+      return refused(
+        signature.reason,
+        'authorization.signature is not the payer’s for this token, or not in canonical form',
+      );
     }
     const checked = await this.check(presented);
     // A payment that was claimed already is judged by its claim, not by what time and chain say of it now.
@@ -99,10 +103,14 @@ export class AuthorizePayment {
     const head = await this.chain.head();
     const headSeconds = Number(head.timestamp);
     if (this.clock.now() / 1000 - headSeconds > this.staleSeconds) {
-      throw new Fault('unavailable', 'The chain has not been seen to move for a while, so no payment can be taken now; try again shortly.', {
-        reason: 'chain_head_stale',
-        retryAfterSeconds: 5,
-      });
+      throw new Fault(
+        'unavailable',
+        'The chain has not been seen to move for a while, so no payment can be taken now; try again shortly.',
+        {
+          reason: 'chain_head_stale',
+          retryAfterSeconds: 5,
+        },
+      );
     }
     const offer = { payTo: presented.payTo, amount: presented.amount, maxTimeoutSeconds: AUTHORIZATION_SECONDS };
     const terms = checkAuthorization(authorization, offer, headSeconds, origin);
@@ -111,21 +119,36 @@ export class AuthorizePayment {
       { token: asset.domain.address, payer: authorization.from, payTo: authorization.to, nonce: authorization.nonce },
     ]);
     if (!payer) throw new Fault('invariant_broken', 'the chain reader left a question unanswered');
-    if (payer.nonceUsed) return refused('invalid_exact_evm_nonce_already_used', 'this authorization was used or cancelled; sign a new one');
+    if (payer.nonceUsed)
+      return refused(
+        'invalid_exact_evm_nonce_already_used',
+        'this authorization was used or cancelled; sign a new one',
+      );
     if (payer.hasCode) {
-      return refused('contract_wallet_not_supported', 'payers that are contracts or have delegated code cannot pay here; use a plain wallet');
+      return refused(
+        'contract_wallet_not_supported',
+        'payers that are contracts or have delegated code cannot pay here; use a plain wallet',
+      );
     }
     if (payer.paused) return refused('token_paused', 'the token is paused by its issuer; try again later');
     if (payer.blocked) return refused('payer_blocked', 'the token’s issuer has blocked the payer or the payee');
     if (payer.balance < presented.amount) {
-      return refused('invalid_exact_evm_insufficient_balance', 'the wallet holds less than the price; fund it and sign a new authorization');
+      return refused(
+        'invalid_exact_evm_insufficient_balance',
+        'the wallet holds less than the price; fund it and sign a new authorization',
+      );
     }
     return { outcome: 'payable', balance: payer.balance };
   }
 
   async #existing(presented: Presentation): Promise<Authorized | undefined> {
     const { asset, authorization, binding } = presented;
-    const payment = await this.store.findClaim(asset.network, asset.domain.address, authorization.from, authorization.nonce);
+    const payment = await this.store.findClaim(
+      asset.network,
+      asset.domain.address,
+      authorization.from,
+      authorization.nonce,
+    );
     return payment && { outcome: 'exists', payment, same: payment.binding === binding };
   }
 
@@ -160,7 +183,10 @@ export class AuthorizePayment {
         return { outcome: 'exists', payment, same: payment.binding === presented.binding };
       }
       case 'funds':
-        return refused('invalid_exact_evm_insufficient_balance', 'the wallet holds less than what it has signed for and not yet paid; fund it and sign a new authorization');
+        return refused(
+          'invalid_exact_evm_insufficient_balance',
+          'the wallet holds less than what it has signed for and not yet paid; fund it and sign a new authorization',
+        );
       case 'payer_cap':
       case 'provider_cap':
       case 'global_cap':
@@ -171,7 +197,11 @@ export class AuthorizePayment {
 
 type Refused = Extract<Authorized, { outcome: 'refused' }>;
 
-const refused = (reason: X402Error | AuthorizationRefusal, message: string): Refused => ({ outcome: 'refused', reason, message });
+const refused = (reason: X402Error | AuthorizationRefusal, message: string): Refused => ({
+  outcome: 'refused',
+  reason,
+  message,
+});
 
 const claimedPayment = (presented: Presentation, claim: Extract<ClaimOutcome, { outcome: 'claimed' }>): PaymentRow => ({
   id: claim.id,

@@ -57,12 +57,21 @@ export class CapturePayment {
 
   /** @throws Fault not_found for a payment that is not this provider's, invalid_request for a quantity above the checked one. */
   async run({ provider, request }: { provider: string; request: RequestToCapture }): Promise<CaptureDecision> {
-    const payment = await this.capture({ provider, payment: request.payment, quantity: request.quantity, reply: request.reply });
+    const payment = await this.capture({
+      provider,
+      payment: request.payment,
+      quantity: request.quantity,
+      reply: request.reply,
+    });
     const { publicUrl, releaseWaitMs } = this.settings;
     if (payment.state === 'reserved' || payment.state === 'voided') {
-      const late = new Fault('unavailable', 'The request took longer than its reservation. Nothing was charged; send it again with a new payment.', {
-        reason: 'reservation_ended',
-      });
+      const late = new Fault(
+        'unavailable',
+        'The request took longer than its reservation. Nothing was charged; send it again with a new payment.',
+        {
+          reason: 'reservation_ended',
+        },
+      );
       return { decision: 'withhold', payment: viewOf(payment, publicUrl), reply: problemReply(late) };
     }
     const payee = await this.payees.ofProvider(provider);
@@ -90,7 +99,9 @@ export class CapturePayment {
   async #write(items: readonly Item[]): Promise<readonly Captured[]> {
     const payments = await this.store.findMany([...new Set(items.map((item) => item.payment))]);
     const decided = items.map((item) => decide(item, payments.get(item.payment)));
-    const captures = new Map(decided.flatMap((each) => ('capture' in each ? [[each.capture.id, each.capture] as const] : [])));
+    const captures = new Map(
+      decided.flatMap((each) => ('capture' in each ? [[each.capture.id, each.capture] as const] : [])),
+    );
     const now = await this.store.capture([...captures.values()]);
     // What another call captured, voided or let expire meanwhile is read again; what we captured is known.
     const others = [...captures.keys()].filter((id) => !now.has(id));
@@ -108,7 +119,8 @@ function decide(item: Item, payment: PaymentRow | undefined): Captured | { captu
   if (payment?.provider !== item.provider) return { outcome: 'unknown' };
   if (payment.state !== 'reserved') return { outcome: 'captured', payment };
   const measured = item.quantity === undefined ? undefined : parseDecimal(item.quantity);
-  if (item.quantity !== undefined && !measured) return { outcome: 'invalid', message: 'quantity has to be a plain decimal such as "2.5".' };
+  if (item.quantity !== undefined && !measured)
+    return { outcome: 'invalid', message: 'quantity has to be a plain decimal such as "2.5".' };
   const quoted = parseDecimal(payment.quantity ?? '1');
   if (!quoted) throw new Fault('invariant_broken', `payment ${payment.id} has no readable quantity`);
   const verdict = captureExact(payment.amount, quoted, measured);
@@ -128,7 +140,9 @@ function decide(item: Item, payment: PaymentRow | undefined): Captured | { captu
       charged: verdict.charged,
       quantity,
       reply: item.reply && Buffer.byteLength(item.reply.body, 'base64') <= KEPT_BYTES ? item.reply : undefined,
-      eventHash: createHash('sha256').update(`${payment.id}\n${payment.meter ?? ''}\n${quantity}\n`).digest('hex'),
+      eventHash: createHash('sha256')
+        .update(`${payment.id}\n${payment.meter ?? ''}\n${quantity}\n`)
+        .digest('hex'),
       transfers: postings([entry]),
     },
     served: { ...payment, state: 'served', charged: verdict.charged, quantity },

@@ -48,7 +48,17 @@ export class Challenges {
   /** The challenge to an unpaid request. Says for how many seconds the paywall may answer with it by itself. */
   unpaid(quote: Quote, hints: ChallengeHints): WireReply {
     const { method, url, bodyDigest, meter, quantity } = quote.request;
-    const terms = [quote.provider, quote.priceId, quote.payTo, quote.issuedAt, method, url, bodyDigest, meter, quantity];
+    const terms = [
+      quote.provider,
+      quote.priceId,
+      quote.payTo,
+      quote.issuedAt,
+      method,
+      url,
+      bodyDigest,
+      meter,
+      quantity,
+    ];
     const key = [...terms, hints.description, hints.mimeType].join('\n');
     const kept = this.#kept.get(key);
     if (kept) return kept;
@@ -56,7 +66,9 @@ export class Challenges {
     const bucketEnd = life.issuedAt + Math.floor(this.quoteSeconds / 2);
     // Kept at most five seconds: a changed price or payee shows as soon as here.
     const seconds = Math.max(0, Math.min(5, bucketEnd - epochSeconds(this.clock.now())));
-    const reply = this.#reply(quote, hints, 'PAYMENT-SIGNATURE header is required', { 'x-farebox-cache-seconds': String(seconds) });
+    const reply = this.#reply(quote, hints, 'PAYMENT-SIGNATURE header is required', {
+      'x-farebox-cache-seconds': String(seconds),
+    });
     if (this.#kept.size >= KEPT) this.#kept.clear();
     this.#kept.set(key, reply);
     return reply;

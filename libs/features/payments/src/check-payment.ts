@@ -1,6 +1,16 @@
 import { createHash } from 'node:crypto';
 import { Fault } from '@core/faults';
-import { type PayableAssets, type Quote, type QuotedRequest, releaseLevel, releases, requirementsOf, SERVICE_SECONDS, type ReleaseLevel, RELEASE_LEVELS } from '@core/payments';
+import {
+  type PayableAssets,
+  type Quote,
+  type QuotedRequest,
+  releaseLevel,
+  releases,
+  requirementsOf,
+  SERVICE_SECONDS,
+  type ReleaseLevel,
+  RELEASE_LEVELS,
+} from '@core/payments';
 import { addMs, type Clock, epochSeconds } from '@core/time';
 import {
   decodePaymentHeader,
@@ -52,7 +62,11 @@ export class CheckPayment {
     private readonly waiter: ReleaseWaiter,
     private readonly assets: PayableAssets,
     private readonly clock: Clock,
-    private readonly settings: { readonly publicUrl: string; readonly quoteSeconds: number; readonly releaseWaitMs: number },
+    private readonly settings: {
+      readonly publicUrl: string;
+      readonly quoteSeconds: number;
+      readonly releaseWaitMs: number;
+    },
   ) {}
 
   /** @throws Fault for a request the provider has to mend, and `unavailable` when nothing can be decided now. */
@@ -72,33 +86,53 @@ export class CheckPayment {
   }
 
   /** Version 2 echoes the offer: the seal in it is opened, the offer rebuilt from it and compared to the last key. */
-  async #termsV2(provider: string, request: RequestToCheck, quoted: QuotedRequest, payload: PaymentPayload): Promise<Read> {
+  async #termsV2(
+    provider: string,
+    request: RequestToCheck,
+    quoted: QuotedRequest,
+    payload: PaymentPayload,
+  ): Promise<Read> {
     const { accepted } = payload;
     const again = async (error: string): Promise<Read> => this.#again(provider, quoted, request, error);
     if (accepted.scheme !== 'exact') return again('unsupported_scheme');
     const seal = accepted.extra?.['quote'];
     const sealed = typeof seal === 'string' ? this.sealer.open(seal) : undefined;
     if (!sealed || typeof seal !== 'string') return again('invalid_payment_requirements');
-    const asset = this.assets().find(({ network, domain }) => network === sealed.network && domain.address === sealed.asset);
+    const asset = this.assets().find(
+      ({ network, domain }) => network === sealed.network && domain.address === sealed.asset,
+    );
     const release = RELEASE_LEVELS.find((level) => level === sealed.release);
     if (!asset || !release) return again('invalid_network');
-    if (sealed.provider !== provider || sealed.request !== requestDigest(quoted)) return again('quote_is_for_another_request');
+    if (sealed.provider !== provider || sealed.request !== requestDigest(quoted))
+      return again('quote_is_for_another_request');
     const quote: Quote = { ...sealed, release, asset, request: quoted };
     if (!sameRequirements(requirementsOf(quote, seal), accepted)) {
       return again(accepted.network === quote.asset.network ? 'invalid_payment_requirements' : 'invalid_network');
     }
     const read = exactAuthorizationOf(payload);
-    if (!read.ok) return read.reason === 'unsupported_payload_type' ? again(read.reason) : { decision: malformed(read.message, read.reason) };
+    if (!read.ok)
+      return read.reason === 'unsupported_payload_type'
+        ? again(read.reason)
+        : { decision: malformed(read.message, read.reason) };
     return { terms: { quote, authorization: read.authorization } };
   }
 
   /** Version 1 echoes nothing: the price is computed again, now and as it was when an offer still open was made. */
-  async #termsV1(provider: string, request: RequestToCheck, quoted: QuotedRequest, payload: PaymentPayloadV1): Promise<Read> {
+  async #termsV1(
+    provider: string,
+    request: RequestToCheck,
+    quoted: QuotedRequest,
+    payload: PaymentPayloadV1,
+  ): Promise<Read> {
     const again = async (error: string): Promise<Read> => this.#again(provider, quoted, request, error);
     if (payload.scheme !== 'exact') return again('unsupported_scheme');
-    if (!this.assets().some(({ network }) => network === networkOfNameV1(payload.network))) return again('invalid_network');
+    if (!this.assets().some(({ network }) => network === networkOfNameV1(payload.network)))
+      return again('invalid_network');
     const read = exactAuthorizationOf(payload);
-    if (!read.ok) return read.reason === 'unsupported_payload_type' ? again(read.reason) : { decision: malformed(read.message, read.reason) };
+    if (!read.ok)
+      return read.reason === 'unsupported_payload_type'
+        ? again(read.reason)
+        : { decision: malformed(read.message, read.reason) };
     const { authorization } = read;
     const current = await this.prices.run(provider, quoted);
     if (current.amount === authorization.value) return { terms: { quote: current, authorization } };
@@ -119,8 +153,14 @@ export class CheckPayment {
     const binding = bindingOf(quote, authorization);
     if (quote.expiresAt <= epochSeconds(this.clock.now())) {
       // An expired quote takes no new claim, but what was claimed in time is answered for as long as it is kept.
-      const payment = await this.store.findClaim(quote.asset.network, quote.asset.domain.address, authorization.from, authorization.nonce);
-      if (payment?.binding === binding && this.authorize.signedBy(quote.asset, authorization)) return this.#repeat(payment, quoted, request);
+      const payment = await this.store.findClaim(
+        quote.asset.network,
+        quote.asset.domain.address,
+        authorization.from,
+        authorization.nonce,
+      );
+      if (payment?.binding === binding && this.authorize.signedBy(quote.asset, authorization))
+        return this.#repeat(payment, quoted, request);
       const expired = await this.#again(quote.provider, quoted, request, 'quote_expired');
       return 'decision' in expired ? expired.decision : malformed('the quote has expired', 'quote_expired');
     }
@@ -144,17 +184,27 @@ export class CheckPayment {
       case 'claimed':
         return this.#serve(authorized.payment);
       case 'refused':
-        return { decision: 'pay', reply: this.challenges.refused(await this.prices.run(quote.provider, quoted), request, authorized.reason) };
+        return {
+          decision: 'pay',
+          reply: this.challenges.refused(await this.prices.run(quote.provider, quoted), request, authorized.reason),
+        };
       case 'exists':
         if (!authorized.same) {
-          return conflict('authorization_consumed', 'This authorization already pays for another request. Sign a new one for this request.');
+          return conflict(
+            'authorization_consumed',
+            'This authorization already pays for another request. Sign a new one for this request.',
+          );
         }
         return this.#repeat(authorized.payment, quoted, request);
     }
   }
 
   #serve(payment: PaymentRow): CheckDecision {
-    return { decision: 'serve', payment: viewOf(payment, this.settings.publicUrl), captureWithinSeconds: SERVICE_SECONDS };
+    return {
+      decision: 'serve',
+      payment: viewOf(payment, this.settings.publicUrl),
+      captureWithinSeconds: SERVICE_SECONDS,
+    };
   }
 
   /** The same payment for the same request again: the same answer again, once there is one. */
@@ -162,11 +212,17 @@ export class CheckPayment {
     const { publicUrl, releaseWaitMs } = this.settings;
     if (payment.state === 'reserved') {
       if (payment.attempt !== undefined && payment.attempt === request.attempt) return this.#serve(payment);
-      return conflict('payment_in_progress', 'A request with this payment is being served. Ask again shortly with the same payment.', 1);
+      return conflict(
+        'payment_in_progress',
+        'A request with this payment is being served. Ask again shortly with the same payment.',
+        1,
+      );
     }
     if (payment.state === 'voided') {
       const again = await this.#again(payment.provider, quoted, request, 'authorization_voided');
-      return 'decision' in again ? again.decision : conflict('authorization_voided', 'Nothing was charged. Sign a new authorization.');
+      return 'decision' in again
+        ? again.decision
+        : conflict('authorization_voided', 'Nothing was charged. Sign a new authorization.');
     }
     const level = await this.levelOf(payment);
     const now = await this.waiter.wait(payment, level, releaseWaitMs);
@@ -174,9 +230,19 @@ export class CheckPayment {
     if (!releases(level, now)) return { decision: 'replay', reply: pendingReply(now, publicUrl) };
     const kept = await this.store.reply(payment.id);
     if (!kept) {
-      return conflict('answer_not_kept', `The request was served and paid, but its answer was too large to keep. Payment: ${payment.id}.`);
+      return conflict(
+        'answer_not_kept',
+        `The request was served and paid, but its answer was too large to keep. Payment: ${payment.id}.`,
+      );
     }
-    return { decision: 'replay', reply: { status: kept.status, headers: { ...kept.headers, ...settlementHeaders(now, publicUrl, true) }, body: kept.body } };
+    return {
+      decision: 'replay',
+      reply: {
+        status: kept.status,
+        headers: { ...kept.headers, ...settlementHeaders(now, publicUrl, true) },
+        body: kept.body,
+      },
+    };
   }
 
   /** When the response of a payment may leave, by its price and the provider's policy. */
@@ -186,7 +252,12 @@ export class CheckPayment {
   }
 
   async #again(provider: string, quoted: QuotedRequest, hints: ChallengeHints, error: string): Promise<Read> {
-    return { decision: { decision: 'pay', reply: this.challenges.refused(await this.prices.run(provider, quoted), hints, error) } };
+    return {
+      decision: {
+        decision: 'pay',
+        reply: this.challenges.refused(await this.prices.run(provider, quoted), hints, error),
+      },
+    };
   }
 }
 
@@ -197,7 +268,9 @@ const malformed = (message: string, reason: string): CheckDecision => ({
 
 const conflict = (reason: string, message: string, retryAfterSeconds?: number): CheckDecision => ({
   decision: 'refuse',
-  reply: problemReply(new Fault('conflict', message, { reason, ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }) })),
+  reply: problemReply(
+    new Fault('conflict', message, { reason, ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }) }),
+  ),
 });
 
 /** Query strings may carry personal data: they are bound by the digest and not kept. */
@@ -206,6 +279,8 @@ const withoutQuery = (url: string): string => url.split(/[?#]/, 1)[0] ?? '';
 /** Lower-case hex digest of what a claim pays for. EIP-3009 itself binds no resource, so the claim does. */
 function bindingOf(quote: Quote, authorization: ExactAuthorization): string {
   return createHash('sha256')
-    .update(`gate\n${quote.provider}\n${requestDigest(quote.request)}\n${quote.asset.network}\n${quote.asset.domain.address}\n${authorization.to}\n${authorization.value}\n`)
+    .update(
+      `gate\n${quote.provider}\n${requestDigest(quote.request)}\n${quote.asset.network}\n${quote.asset.domain.address}\n${authorization.to}\n${authorization.value}\n`,
+    )
     .digest('hex');
 }

@@ -20,8 +20,17 @@ type Step =
 
 const steps = fc.array(
   fc.oneof(
-    fc.record({ kind: fc.constant('present' as const), which: fc.nat(2), request: fc.constantFrom(0 as const, 1 as const), process: fc.constantFrom(0 as const, 1 as const) }),
-    fc.record({ kind: fc.constantFrom('capture' as const, 'void' as const, 'expire' as const), which: fc.nat(2), process: fc.constantFrom(0 as const, 1 as const) }),
+    fc.record({
+      kind: fc.constant('present' as const),
+      which: fc.nat(2),
+      request: fc.constantFrom(0 as const, 1 as const),
+      process: fc.constantFrom(0 as const, 1 as const),
+    }),
+    fc.record({
+      kind: fc.constantFrom('capture' as const, 'void' as const, 'expire' as const),
+      which: fc.nat(2),
+      process: fc.constantFrom(0 as const, 1 as const),
+    }),
   ),
   { minLength: 1, maxLength: 25 },
 );
@@ -39,20 +48,40 @@ describe('the claim machine, against a model', () => {
   async function authorization(): Promise<Known> {
     const payer = new Payer();
     const first = await path.signed(payer, {}, { url: URLS[0] });
-    const second = await path.signed(payer, { nonce: first.authorization.nonce, validBefore: first.authorization.validBefore }, { url: URLS[1] });
-    return { headers: [first.header, second.header], claimedFor: undefined, payment: undefined, state: 'unused', grants: 0 };
+    const second = await path.signed(
+      payer,
+      { nonce: first.authorization.nonce, validBefore: first.authorization.validBefore },
+      { url: URLS[1] },
+    );
+    return {
+      headers: [first.header, second.header],
+      claimedFor: undefined,
+      payment: undefined,
+      state: 'unused',
+      grants: 0,
+    };
   }
 
   async function present(known: Known, request: 0 | 1, through: PaidPath['a']): Promise<void> {
     const decision = await path.check({ url: URLS[request], paymentSignature: known.headers[request] }, through);
     if (known.claimedFor === undefined) {
       if (decision.decision !== 'serve') throw new Error(`an unused authorization got ${decision.decision}`);
-      Object.assign(known, { claimedFor: request, payment: decision.payment.id, state: 'reserved', grants: known.grants + 1 });
+      Object.assign(known, {
+        claimedFor: request,
+        payment: decision.payment.id,
+        state: 'reserved',
+        grants: known.grants + 1,
+      });
       return;
     }
     const reply = replyOf(decision);
-    if (known.claimedFor !== request) expect({ status: reply.status, reason: body(reply)['reason'] }).toEqual({ status: 409, reason: 'authorization_consumed' });
-    else if (known.state === 'reserved') expect(body(reply)).toMatchObject({ status: 409, reason: 'payment_in_progress' });
+    if (known.claimedFor !== request)
+      expect({ status: reply.status, reason: body(reply)['reason'] }).toEqual({
+        status: 409,
+        reason: 'authorization_consumed',
+      });
+    else if (known.state === 'reserved')
+      expect(body(reply)).toMatchObject({ status: 409, reason: 'payment_in_progress' });
     else if (known.state === 'voided') expect(reply.status).toBe(402);
     else expect({ decision: decision.decision, body: reply.body }).toEqual({ decision: 'replay', body: ANSWER.body });
   }
@@ -79,7 +108,10 @@ describe('the claim machine, against a model', () => {
       case 'expire': {
         if (known.state !== 'reserved') return;
         // What the sweeper does with a reservation whose time has passed.
-        await path.owner.query("UPDATE payments SET state = 'voided', voided_at = now(), void_reason = 'expired' WHERE id = $1 AND state = 'reserved'", [payment]);
+        await path.owner.query(
+          "UPDATE payments SET state = 'voided', voided_at = now(), void_reason = 'expired' WHERE id = $1 AND state = 'reserved'",
+          [payment],
+        );
         known.state = 'voided';
         return;
       }
@@ -97,14 +129,28 @@ describe('the claim machine, against a model', () => {
         for (const { payment, state, grants } of known) {
           expect(grants).toBeLessThanOrEqual(1);
           if (payment === undefined) continue;
-          const { rows } = await path.owner.query<{ state: string; charged: string | null; transfers: string; replies: string; events: string }>(
+          const { rows } = await path.owner.query<{
+            state: string;
+            charged: string | null;
+            transfers: string;
+            replies: string;
+            events: string;
+          }>(
             `SELECT p.state, p.charged, (SELECT count(*) FROM transfers t WHERE t.reference = p.id) AS transfers,
               (SELECT count(*) FROM payment_replies r WHERE r.payment_id = p.id) AS replies, (SELECT count(*) FROM usage_events u WHERE u.payment_id = p.id) AS events
             FROM payments p WHERE p.id = $1`,
             [payment],
           );
           const served = state === 'served';
-          expect(rows).toEqual([{ state, charged: served ? '4000' : null, transfers: served ? '2' : '0', replies: served ? '1' : '0', events: served ? '1' : '0' }]);
+          expect(rows).toEqual([
+            {
+              state,
+              charged: served ? '4000' : null,
+              transfers: served ? '2' : '0',
+              replies: served ? '1' : '0',
+              events: served ? '1' : '0',
+            },
+          ]);
         }
       }),
       { numRuns: 100 },

@@ -52,16 +52,25 @@ export class VerifyFacilitated {
     if (!read.ok) return { isValid: false, invalidReason: read.reason, invalidMessage: read.message };
     const { asset, authorization, payTo } = read.payment;
     const payer = authorization.from;
-    const invalid = (invalidReason: string, invalidMessage: string): VerifyResponse => ({ isValid: false, invalidReason, invalidMessage, payer });
+    const invalid = (invalidReason: string, invalidMessage: string): VerifyResponse => ({
+      isValid: false,
+      invalidReason,
+      invalidMessage,
+      payer,
+    });
     if (!this.authorize.signedBy(asset, authorization)) {
-      return invalid('invalid_exact_evm_signature', 'the signature is not the payer’s for this token, or not in canonical form');
+      return invalid(
+        'invalid_exact_evm_signature',
+        'the signature is not the payer’s for this token, or not in canonical form',
+      );
     }
     const payee = await this.payees.ofWallet(payTo);
     if (!payee) return invalid('invalid_payment_requirements', NOT_OURS);
     const checked = await this.authorize.check(presentationOf(payee, read.payment));
     if (checked.outcome === 'refused') return invalid(checked.reason, checked.message);
     const claim = await this.store.findClaim(asset.network, asset.domain.address, payer, authorization.nonce);
-    if (claim) return invalid('invalid_exact_evm_nonce_already_used', 'this authorization was presented for settlement before');
+    if (claim)
+      return invalid('invalid_exact_evm_nonce_already_used', 'this authorization was presented for settlement before');
     return { isValid: true, payer };
   }
 }
@@ -80,7 +89,14 @@ export class SettleFacilitated {
   /** @throws Fault unavailable when the chain or the database cannot be read. */
   async run(body: unknown): Promise<SettlementResponse> {
     const read = readFacilitatedPayment(body, this.assets());
-    if (!read.ok) return { success: false, errorReason: read.reason, errorMessage: read.message, transaction: '', network: read.network };
+    if (!read.ok)
+      return {
+        success: false,
+        errorReason: read.reason,
+        errorMessage: read.message,
+        transaction: '',
+        network: read.network,
+      };
     const { payment } = read;
     const failed = (errorReason: string, errorMessage: string): SettlementResponse => ({
       success: false,
@@ -101,15 +117,30 @@ export class SettleFacilitated {
   }
 
   /** A claim that exists is taken up where it stands: captured if it was not yet, and watched, never sent twice. */
-  async #settle(authorized: Exclude<Authorized, { outcome: 'refused' }>, { network, authorization }: FacilitatedPayment): Promise<SettlementResponse> {
+  async #settle(
+    authorized: Exclude<Authorized, { outcome: 'refused' }>,
+    { network, authorization }: FacilitatedPayment,
+  ): Promise<SettlementResponse> {
     const { payment } = authorized;
     const served =
       payment.state === 'reserved'
-        ? await this.capture.capture({ provider: payment.provider, payment: payment.id, quantity: undefined, reply: undefined })
+        ? await this.capture.capture({
+            provider: payment.provider,
+            payment: payment.id,
+            quantity: undefined,
+            reply: undefined,
+          })
         : payment;
     if (served.state === 'voided' || served.state === 'reserved') {
       const errorMessage = 'the payment was let go before it was settled; nothing was charged';
-      return { success: false, errorReason: 'unexpected_settle_error', errorMessage, payer: authorization.from, transaction: '', network };
+      return {
+        success: false,
+        errorReason: 'unexpected_settle_error',
+        errorMessage,
+        payer: authorization.from,
+        transaction: '',
+        network,
+      };
     }
     const now = await this.waiter.wait(served, 'confirmed', this.settings.settleWaitMs ?? SETTLE_WAIT_MS);
     return { ...settlementOf(now, this.settings.publicUrl, releases('confirmed', now)), network };

@@ -25,7 +25,13 @@ export interface FacilitatedPayment {
 
 export type FacilitatedReading =
   | { readonly ok: true; readonly payment: FacilitatedPayment }
-  | { readonly ok: false; readonly reason: X402Error; readonly message: string; readonly network: string; readonly payer?: string };
+  | {
+      readonly ok: false;
+      readonly reason: X402Error;
+      readonly message: string;
+      readonly network: string;
+      readonly payer?: string;
+    };
 
 interface Terms {
   readonly scheme: string;
@@ -38,7 +44,11 @@ interface Terms {
   readonly extra: Readonly<Record<string, unknown>> | undefined;
   readonly resource: string;
   /** What the payload says of itself. */
-  readonly paid: { readonly scheme: string; readonly network: string | undefined; readonly payload: Record<string, unknown> };
+  readonly paid: {
+    readonly scheme: string;
+    readonly network: string | undefined;
+    readonly payload: Record<string, unknown>;
+  };
 }
 
 const no = (reason: X402Error, message: string, network = '', payer?: string): FacilitatedReading => ({
@@ -58,24 +68,32 @@ export function readFacilitatedPayment(body: unknown, assets: readonly PaymentAs
   if ('ok' in terms) return terms;
   const { given: network } = terms;
   if (terms.scheme !== 'exact') return no('unsupported_scheme', 'scheme exact is settled here', network);
-  if (terms.paid.scheme !== 'exact') return no('invalid_exact_evm_scheme', 'the payment is of another scheme than the terms', network);
+  if (terms.paid.scheme !== 'exact')
+    return no('invalid_exact_evm_scheme', 'the payment is of another scheme than the terms', network);
   if (typeof terms.extra?.['name'] !== 'string' || typeof terms.extra['version'] !== 'string') {
-    return no('invalid_exact_evm_missing_eip712_domain', 'paymentRequirements.extra needs the token’s EIP-712 name and version', network);
+    return no(
+      'invalid_exact_evm_missing_eip712_domain',
+      'paymentRequirements.extra needs the token’s EIP-712 name and version',
+      network,
+    );
   }
   if (terms.paid.network !== terms.network) {
     return no('invalid_exact_evm_network_mismatch', 'the payment names another network than the terms', network);
   }
-  if (terms.network === undefined || chainIdOf(terms.network) === undefined) return no('invalid_network', 'no such network is settled here', network);
+  if (terms.network === undefined || chainIdOf(terms.network) === undefined)
+    return no('invalid_network', 'no such network is settled here', network);
   const onNetwork = assets.filter((asset) => asset.network === terms.network);
   if (onNetwork.length === 0) return no('invalid_network', 'no token of this network is settled here', network);
   const asset = onNetwork.find(({ domain }) => domain.address === terms.asset.toLowerCase());
   if (!asset) return no('asset_not_deployed_contract', 'this token is not settled here', network);
-  if (terms.extra['name'] !== asset.domain.name) return no('invalid_exact_evm_token_name_mismatch', 'extra.name is not the token’s EIP-712 name', network);
+  if (terms.extra['name'] !== asset.domain.name)
+    return no('invalid_exact_evm_token_name_mismatch', 'extra.name is not the token’s EIP-712 name', network);
   if (terms.extra['version'] !== asset.domain.version) {
     return no('invalid_exact_evm_token_version_mismatch', 'extra.version is not the token’s EIP-712 version', network);
   }
   const amount = parseAtomic(terms.amount);
-  if (amount === undefined || amount === 0n) return no('invalid_payment_requirements', 'amount has to be atomic units above zero', network);
+  if (amount === undefined || amount === 0n)
+    return no('invalid_payment_requirements', 'amount has to be atomic units above zero', network);
   const read = exactAuthorizationOf(terms.paid);
   if (!read.ok) return no(read.reason, read.message, network);
   return {
@@ -91,7 +109,8 @@ export function readFacilitatedPayment(body: unknown, assets: readonly PaymentAs
   };
 }
 
-const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 function readTerms(body: unknown): Terms | FacilitatedReading {
   if (!isObject(body)) return no('invalid_payload', 'the body has to be a JSON object');
@@ -99,7 +118,8 @@ function readTerms(body: unknown): Terms | FacilitatedReading {
   const version = body['x402Version'] ?? (isObject(paymentPayload) ? paymentPayload['x402Version'] : undefined);
   if (version === 2) {
     const requirements = paymentRequirementsSchema.safeParse(paymentRequirements);
-    if (!requirements.success) return no('invalid_payment_requirements', 'paymentRequirements is not in the form of version 2');
+    if (!requirements.success)
+      return no('invalid_payment_requirements', 'paymentRequirements is not in the form of version 2');
     const { data } = requirements;
     const payload = readPaymentPayload(paymentPayload);
     if (!payload.ok) return no(payload.reason, payload.message, data.network);
@@ -118,7 +138,8 @@ function readTerms(body: unknown): Terms | FacilitatedReading {
   }
   if (version === 1) {
     const requirements = requirementV1Schema.safeParse(paymentRequirements);
-    if (!requirements.success) return no('invalid_payment_requirements', 'paymentRequirements is not in the form of version 1');
+    if (!requirements.success)
+      return no('invalid_payment_requirements', 'paymentRequirements is not in the form of version 1');
     const { data } = requirements;
     const payload = readPaymentPayloadV1(paymentPayload);
     if (!payload.ok) return no(payload.reason, payload.message, data.network);
@@ -131,7 +152,11 @@ function readTerms(body: unknown): Terms | FacilitatedReading {
       payTo: data.payTo,
       extra: data.extra,
       resource: data.resource,
-      paid: { scheme: payload.payload.scheme, network: networkOfNameV1(payload.payload.network), payload: payload.payload.payload },
+      paid: {
+        scheme: payload.payload.scheme,
+        network: networkOfNameV1(payload.payload.network),
+        payload: payload.payload.payload,
+      },
     };
   }
   return no('invalid_x402_version', 'x402Version has to be 2 or 1');

@@ -61,7 +61,8 @@ export interface CaptureItem {
   readonly provider: string;
   readonly charged: bigint;
   readonly quantity: string;
-  readonly reply: { readonly status: number; readonly headers: Readonly<Record<string, string>>; readonly body: string } | undefined;
+  readonly reply:
+    { readonly status: number; readonly headers: Readonly<Record<string, string>>; readonly body: string } | undefined;
   readonly eventHash: string;
   readonly transfers: readonly unknown[];
 }
@@ -130,47 +131,55 @@ export class PaymentStore {
 
   /** Decides and writes claims, one answer per item, in order. */
   async claim(items: readonly ClaimItem[]): Promise<ClaimOutcome[]> {
-    const rows = await this.writer.query<{ ord: number; outcome: string; payment_id: string | null; account_id: string | null; known_payer: boolean | null }>(
-      'SELECT ord, outcome, payment_id, account_id, known_payer FROM claim_payments($1::jsonb, $2::numeric)',
-      [
-        JSON.stringify(
-          items.map(({ authorization, ...item }, ord) => ({
-            ord,
-            id: item.id,
-            provider: item.provider,
-            newAccount: item.newAccount,
-            origin: item.origin,
-            network: item.network,
-            chainId: item.chainId,
-            asset: item.asset,
-            assetId: item.assetId,
-            payer: authorization.from,
-            payTo: authorization.to,
-            nonce: bare(authorization.nonce),
-            amount: authorization.value.toString(),
-            validAfter: authorization.validAfter.toString(),
-            validBefore: authorization.validBefore.toString(),
-            signature: bare(authorization.signature),
-            binding: item.binding,
-            resource: item.resource,
-            attempt: item.attempt,
-            meter: item.meterId,
-            quantity: item.quantity,
-            price: item.priceId,
-            release: item.release,
-            ttlSeconds: item.ttlSeconds,
-            balance: item.balance.toString(),
-          })),
-        ),
-        this.globalCap?.toString() ?? null,
-      ],
-    );
+    const rows = await this.writer.query<{
+      ord: number;
+      outcome: string;
+      payment_id: string | null;
+      account_id: string | null;
+      known_payer: boolean | null;
+    }>('SELECT ord, outcome, payment_id, account_id, known_payer FROM claim_payments($1::jsonb, $2::numeric)', [
+      JSON.stringify(
+        items.map(({ authorization, ...item }, ord) => ({
+          ord,
+          id: item.id,
+          provider: item.provider,
+          newAccount: item.newAccount,
+          origin: item.origin,
+          network: item.network,
+          chainId: item.chainId,
+          asset: item.asset,
+          assetId: item.assetId,
+          payer: authorization.from,
+          payTo: authorization.to,
+          nonce: bare(authorization.nonce),
+          amount: authorization.value.toString(),
+          validAfter: authorization.validAfter.toString(),
+          validBefore: authorization.validBefore.toString(),
+          signature: bare(authorization.signature),
+          binding: item.binding,
+          resource: item.resource,
+          attempt: item.attempt,
+          meter: item.meterId,
+          quantity: item.quantity,
+          price: item.priceId,
+          release: item.release,
+          ttlSeconds: item.ttlSeconds,
+          balance: item.balance.toString(),
+        })),
+      ),
+      this.globalCap?.toString() ?? null,
+    ]);
     const byOrder = new Map(rows.map((row) => [row.ord, row]));
     return items.map((_, ord) => {
       const row = byOrder.get(ord);
       switch (row?.outcome) {
         case 'claimed':
-          return { outcome: 'claimed', id: row.payment_id ?? '', account: row.account_id ?? '', knownPayer: row.known_payer === true };
+          return {
+            outcome: 'claimed',
+            id: row.payment_id ?? '',
+            account: row.account_id ?? '',
+            knownPayer: row.known_payer === true,
+          };
         case 'exists':
           return { outcome: 'exists', id: row.payment_id ?? '' };
         case 'payer_cap':
@@ -244,7 +253,10 @@ export class PaymentStore {
 
   /** Addresses whose keys settle on a chain. */
   async relayers(chainId: number): Promise<string[]> {
-    const rows = await this.writer.query<{ address: string }>('SELECT address FROM chain_signers WHERE chain_id = $1 ORDER BY address', [chainId]);
+    const rows = await this.writer.query<{ address: string }>(
+      'SELECT address FROM chain_signers WHERE chain_id = $1 ORDER BY address',
+      [chainId],
+    );
     return rows.map((row) => row.address);
   }
 }

@@ -21,13 +21,17 @@ export interface RequestToPrice {
  */
 export function readQuotedRequest(request: RequestToPrice): QuotedRequest {
   if (!/^[A-Z]{3,10}$/.test(request.method)) throw invalid('method', 'has to be an HTTP method in upper case');
-  if (request.url.length > 2048 || !URL.canParse(request.url)) throw invalid('url', 'has to be an absolute URL of at most 2048 characters');
+  if (request.url.length > 2048 || !URL.canParse(request.url))
+    throw invalid('url', 'has to be an absolute URL of at most 2048 characters');
   if (request.bodyDigest !== undefined && !/^[0-9a-f]{64}$/.test(request.bodyDigest)) {
     throw invalid('bodyDigest', 'has to be the lower-case hex SHA-256 of the request body');
   }
   const quantity = parseDecimal(request.quantity ?? '1');
   if (!quantity || quantity.units <= 0n || quantity.scale > 18 || quantity.units.toString().length > 38) {
-    throw invalid('quantity', 'has to be a plain decimal above zero, at most 18 places and 38 digits, such as "1" or "2.5"');
+    throw invalid(
+      'quantity',
+      'has to be a plain decimal above zero, at most 18 places and 38 digits, such as "1" or "2.5"',
+    );
   }
   return {
     method: request.method,
@@ -56,23 +60,42 @@ export class PriceRequest {
    * @throws Fault not_found for an unknown meter, unprocessable for a meter that cannot be sold per call
    */
   async run(provider: string, request: QuotedRequest, at: Instant = this.clock.now()): Promise<Quote> {
-    const [entry, payee] = await Promise.all([this.book.find(provider, request.meter), this.payees.ofProvider(provider)]);
+    const [entry, payee] = await Promise.all([
+      this.book.find(provider, request.meter),
+      this.payees.ofProvider(provider),
+    ]);
     if (!entry || !payee) {
-      throw new Fault('not_found', `There is no meter "${request.meter.slice(0, 64)}". Create it with POST /v1/meters.`, { reason: 'unknown_meter' });
+      throw new Fault(
+        'not_found',
+        `There is no meter "${request.meter.slice(0, 64)}". Create it with POST /v1/meters.`,
+        { reason: 'unknown_meter' },
+      );
     }
     const price = priceInForce(entry.prices, at);
     if (!price) {
-      throw new Fault('unprocessable', `Meter "${request.meter}" has no price in force. Set one with POST /v1/prices.`, { reason: 'no_price' });
+      throw new Fault(
+        'unprocessable',
+        `Meter "${request.meter}" has no price in force. Set one with POST /v1/prices.`,
+        { reason: 'no_price' },
+      );
     }
     const asset = this.assets().find(({ id }) => id === price.asset);
     if (!asset) {
-      throw new Fault('unprocessable', `Meter "${request.meter}" is priced in ${price.asset}, which cannot be paid per call here.`, { reason: 'asset_not_payable' });
+      throw new Fault(
+        'unprocessable',
+        `Meter "${request.meter}" is priced in ${price.asset}, which cannot be paid per call here.`,
+        { reason: 'asset_not_payable' },
+      );
     }
     const quantity = parseDecimal(request.quantity);
     if (!quantity) throw new Fault('invariant_broken', 'a canonical quantity does not read');
     const amount = quoteAmount(price, quantity).atomic;
     if (amount <= 0n) {
-      throw new Fault('unprocessable', `Meter "${request.meter}" costs nothing at this quantity: take the paywall off this route.`, { reason: 'price_is_zero' });
+      throw new Fault(
+        'unprocessable',
+        `Meter "${request.meter}" costs nothing at this quantity: take the paywall off this route.`,
+        { reason: 'price_is_zero' },
+      );
     }
     const life = quoteLife(epochSeconds(at), this.quoteSeconds);
     return {

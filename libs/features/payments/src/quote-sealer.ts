@@ -65,8 +65,21 @@ export class QuoteSealer {
     if (expected.toString('base64url') !== mac) return undefined;
     const parts: unknown = JSON.parse(Buffer.from(body, 'base64url').toString());
     if (!Array.isArray(parts) || parts[0] !== VERSION) return undefined;
-    const [, provider, meterId, priceId, quantity, amount, network, asset, payTo, release, issuedAt, expiresAt, request] =
-      parts.map(String);
+    const [
+      ,
+      provider,
+      meterId,
+      priceId,
+      quantity,
+      amount,
+      network,
+      asset,
+      payTo,
+      release,
+      issuedAt,
+      expiresAt,
+      request,
+    ] = parts.map(String);
     return {
       provider: provider ?? '',
       meterId: meterId ?? '',

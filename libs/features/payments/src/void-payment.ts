@@ -11,12 +11,21 @@ export class VoidPayment {
   ) {}
 
   /** @throws Fault not_found for a payment that is not this provider's, conflict for one that was captured. */
-  async run({ provider, request }: { provider: string; request: { payment: string; reason?: string | undefined } }): Promise<{ payment: PaymentView }> {
+  async run({
+    provider,
+    request,
+  }: {
+    provider: string;
+    request: { payment: string; reason?: string | undefined };
+  }): Promise<{ payment: PaymentView }> {
     await this.store.void(provider, request.payment, request.reason ?? 'not served');
     const payment = await this.store.find(request.payment);
-    if (payment?.provider !== provider) throw new Fault('not_found', 'There is no such payment of this provider.', { reason: 'unknown_payment' });
+    if (payment?.provider !== provider)
+      throw new Fault('not_found', 'There is no such payment of this provider.', { reason: 'unknown_payment' });
     if (payment.state !== 'voided') {
-      throw new Fault('conflict', 'The payment was captured before and cannot be voided.', { reason: 'already_captured' });
+      throw new Fault('conflict', 'The payment was captured before and cannot be voided.', {
+        reason: 'already_captured',
+      });
     }
     return { payment: viewOf(payment, this.settings.publicUrl) };
   }

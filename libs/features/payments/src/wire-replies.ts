@@ -47,12 +47,18 @@ export function settlementOf(payment: PaymentRow, publicUrl: string, released: b
   const transaction = payment.transaction;
   return {
     success: released && !failed,
-    ...(failed ? { errorReason: 'invalid_exact_evm_transaction_failed' } : released ? {} : { errorReason: 'settlement_pending' }),
+    ...(failed
+      ? { errorReason: 'invalid_exact_evm_transaction_failed' }
+      : released
+        ? {}
+        : { errorReason: 'settlement_pending' }),
     payer: payment.payer,
     transaction: transaction ?? '',
     network: payment.network,
     amount: (payment.charged ?? payment.amount).toString(),
-    extensions: { farebox: { payment: payment.id, status: statusOf(payment), statusUrl: statusUrlOf(payment, publicUrl) } },
+    extensions: {
+      farebox: { payment: payment.id, status: statusOf(payment), statusUrl: statusUrlOf(payment, publicUrl) },
+    },
   };
 }
 
@@ -62,7 +68,9 @@ export function settlementHeaders(payment: PaymentRow, publicUrl: string, releas
   const nameV1 = nameV1OfNetwork(payment.network);
   return {
     [X402_HEADERS.response]: encodeSettlementResponse(settlement),
-    ...(nameV1 === undefined ? {} : { [X402_HEADERS.responseV1]: encodeSettlementResponse({ ...settlement, network: nameV1 }) }),
+    ...(nameV1 === undefined
+      ? {}
+      : { [X402_HEADERS.responseV1]: encodeSettlementResponse({ ...settlement, network: nameV1 }) }),
     'cache-control': 'private, no-store',
   };
 }
@@ -89,7 +97,11 @@ export const pendingReply = (payment: PaymentRow, publicUrl: string): WireReply 
 /** The payment is proven not to have happened; what it bought is not given out. */
 export const failedReply = (payment: PaymentRow, publicUrl: string): WireReply => ({
   status: 402,
-  headers: { ...settlementHeaders(payment, publicUrl, false), 'content-type': 'application/problem+json', 'cache-control': 'no-store' },
+  headers: {
+    ...settlementHeaders(payment, publicUrl, false),
+    'content-type': 'application/problem+json',
+    'cache-control': 'no-store',
+  },
   body: base64(
     JSON.stringify({
       type: 'urn:farebox:problem:payment_failed',

@@ -145,7 +145,10 @@ export class HeldResponse {
 type End = (body: Buffer | string) => void;
 
 /** Challenges are written many times: what of a reply is the same each time is made once. */
-const prepared = new WeakMap<WireReply, { readonly headers: Readonly<Record<string, string>>; readonly body: string }>();
+const prepared = new WeakMap<
+  WireReply,
+  { readonly headers: Readonly<Record<string, string>>; readonly body: string }
+>();
 
 function prepare(reply: WireReply): { readonly headers: Readonly<Record<string, string>>; readonly body: string } {
   const known = prepared.get(reply);
@@ -167,7 +170,8 @@ export function writeReply(
 ): void {
   for (const name of res.getHeaderNames()) res.removeHeader(name);
   const { headers, body } = prepare(reply);
-  for (const [name, value] of Object.entries({ ...keep, ...headers })) if (value !== undefined) res.setHeader(name, value);
+  for (const [name, value] of Object.entries({ ...keep, ...headers }))
+    if (value !== undefined) res.setHeader(name, value);
   exposePaymentHeaders(res);
   res.statusCode = reply.status;
   res.statusMessage = '';

@@ -17,7 +17,13 @@ const atomic = z.string().regex(/^(0|[1-9]\d{0,77})$/, 'must be a whole number o
 const privateKeys = z
   .string()
   .transform((text) => text.split(',').map((key) => key.trim()))
-  .pipe(z.array(z.string().regex(/^0x[0-9a-fA-F]{64}$/, 'must be 0x-prefixed private keys of 32 bytes, separated by commas')).min(1));
+  .pipe(
+    z
+      .array(
+        z.string().regex(/^0x[0-9a-fA-F]{64}$/, 'must be 0x-prefixed private keys of 32 bytes, separated by commas'),
+      )
+      .min(1),
+  );
 
 /** Every variable a process of Farebox reads, with its check and its default. `.env.example` lists the same. */
 const environment = z.object({
@@ -34,6 +40,7 @@ const environment = z.object({
 
   API_HOST: z.string().default('0.0.0.0'),
   API_PORT: port.default(3000),
+  TRUSTED_PROXIES: wholeNumber(0, 10).default(0),
   WORKER_PORT: port.default(3001),
   PUBLIC_URL: url(['http:', 'https:']),
 
@@ -67,16 +74,23 @@ export type Config = Readonly<z.infer<typeof environment>>;
  * @throws Error that names them
  */
 export function readConfig(variables: Readonly<Record<string, string | undefined>>): Config {
-  const given = Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== undefined && value !== ''));
+  const given = Object.fromEntries(
+    Object.entries(variables).filter(([, value]) => value !== undefined && value !== ''),
+  );
   const parsed = environment.safeParse(given, { reportInput: false });
-  const problems = parsed.success ? [] : parsed.error.issues.map((issue) => `  ${issue.path[0]?.toString() ?? '?'}: ${issueText(issue)}`);
+  const problems = parsed.success
+    ? []
+    : parsed.error.issues.map((issue) => `  ${issue.path[0]?.toString() ?? '?'}: ${issueText(issue)}`);
   const config = parsed.data;
   if (!given['REDIS_URL'] && !given['QUEUE_DATABASE_URL']) {
     problems.push('  REDIS_URL: must be set (or QUEUE_DATABASE_URL, to keep the queues in PostgreSQL)');
   }
-  if (config?.NODE_ENV === 'production' && config.CRASH_AT) problems.push('  CRASH_AT: is for fault tests and refused in production');
+  if (config?.NODE_ENV === 'production' && config.CRASH_AT)
+    problems.push('  CRASH_AT: is for fault tests and refused in production');
   if (problems.length > 0 || !config) {
-    throw new Error(`These environment variables need mending (see .env.example):\n${[...new Set(problems)].join('\n')}`);
+    throw new Error(
+      `These environment variables need mending (see .env.example):\n${[...new Set(problems)].join('\n')}`,
+    );
   }
   return config;
 }

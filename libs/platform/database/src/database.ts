@@ -10,7 +10,8 @@ import { openPool } from './pool.js';
  */
 export type Tx = Prisma.TransactionClient & { readonly __provider: string };
 
-const brand = (client: Prisma.TransactionClient, provider: string): Tx => Object.assign(client, { __provider: provider } as const);
+const brand = (client: Prisma.TransactionClient, provider: string): Tx =>
+  Object.assign(client, { __provider: provider } as const);
 
 /** PostgreSQL's codes for "try the same transaction again". */
 const RETRY = /40001|40P01|P2034/;
@@ -43,7 +44,10 @@ export class Database {
     return this.#transaction([['farebox.payment', paymentId]], run);
   }
 
-  async #transaction<T>(settings: [string, string][], run: (client: Prisma.TransactionClient) => Promise<T>): Promise<T> {
+  async #transaction<T>(
+    settings: [string, string][],
+    run: (client: Prisma.TransactionClient) => Promise<T>,
+  ): Promise<T> {
     for (let attempt = 1; ; attempt += 1) {
       try {
         return await this.#client.$transaction(
@@ -54,8 +58,11 @@ export class Database {
           { maxWait: 5_000, timeout: 15_000 },
         );
       } catch (error) {
-        if (attempt < 3 && error instanceof Error && RETRY.test(`${Reflect.get(error, 'code')} ${error.message}`)) continue;
-        throw unavailable(error) ? new Fault('unavailable', 'The database cannot be reached; try again shortly.', { cause: error }) : error;
+        if (attempt < 3 && error instanceof Error && RETRY.test(`${Reflect.get(error, 'code')} ${error.message}`))
+          continue;
+        throw unavailable(error)
+          ? new Fault('unavailable', 'The database cannot be reached; try again shortly.', { cause: error })
+          : error;
       }
     }
   }
@@ -75,5 +82,7 @@ export class Database {
 export function unavailable(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const text = `${String(Reflect.get(error, 'code'))} ${error.message}`;
-  return /ECONNREFUSED|ECONNRESET|ETIMEDOUT|EPIPE|57P0[123]|08\d{3}|53\d{3}|P1001|P1017|P2024|P2028|Connection terminated|timeout exceeded when trying to connect/.test(text);
+  return /ECONNREFUSED|ECONNRESET|ETIMEDOUT|EPIPE|57P0[123]|08\d{3}|53\d{3}|P1001|P1017|P2024|P2028|Connection terminated|timeout exceeded when trying to connect/.test(
+    text,
+  );
 }

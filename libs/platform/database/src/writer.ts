@@ -14,7 +14,9 @@ const guard = async <T>(work: () => Promise<T>): Promise<T> => {
   try {
     return await work();
   } catch (error) {
-    throw unavailable(error) ? new Fault('unavailable', 'The database cannot be reached; try again shortly.', { cause: error }) : error;
+    throw unavailable(error)
+      ? new Fault('unavailable', 'The database cannot be reached; try again shortly.', { cause: error })
+      : error;
   }
 };
 

@@ -17,6 +17,8 @@ export interface DoorOptions {
   readonly metrics: Metrics;
   /** Paths outside the operations that may be served, e.g. the pages of the documents. */
   readonly pages: readonly string[];
+  /** How many proxies stand in front, whose X-Forwarded-For tells the caller's address. */
+  readonly trustedProxies: number;
 }
 
 /** Media types besides JSON whose bodies are JSON. */
@@ -32,6 +34,7 @@ const REQUEST_ID = /^[A-Za-z0-9._:/+=-]{1,128}$/;
 export async function openDoor(options: DoorOptions): Promise<FastifyInstance> {
   const server = fastify({
     bodyLimit: MEBIBYTE,
+    trustProxy: (_, hop) => hop < options.trustedProxies,
     requestTimeout: 60_000,
     genReqId: (raw) => requestIdOf(raw.headers['x-request-id']) ?? options.ids.next('req'),
     frameworkErrors: (error, request, reply) => sendProblem(options, error, request, reply),

@@ -10,7 +10,10 @@ export interface QueueConnection {
  * What BullMQ connects to: Redis, or PostgreSQL where no Redis is to be had. The prefix carries a hash tag, so that a
  * queue's keys stay in one slot of a Redis Cluster.
  */
-export function queueConnection(config: { REDIS_URL?: string | undefined; QUEUE_DATABASE_URL?: string | undefined }): QueueConnection {
+export function queueConnection(config: {
+  REDIS_URL?: string | undefined;
+  QUEUE_DATABASE_URL?: string | undefined;
+}): QueueConnection {
   if (config.REDIS_URL) {
     return { connection: { url: config.REDIS_URL, maxRetriesPerRequest: null }, prefix: '{farebox}' };
   }

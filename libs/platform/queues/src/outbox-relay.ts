@@ -49,7 +49,9 @@ export class OutboxRelay {
       [PAGE],
     );
     if (rows.length === 0) return 0;
-    for (const { queue, payload } of new Map(rows.map((row) => [`${row.queue} ${JSON.stringify(row.payload)}`, row])).values()) {
+    for (const { queue, payload } of new Map(
+      rows.map((row) => [`${row.queue} ${JSON.stringify(row.payload)}`, row]),
+    ).values()) {
       await this.#queues.get(queue)?.add(queue, payload, { removeOnComplete: true, removeOnFail: true });
     }
     await this.writer.query('DELETE FROM outbox WHERE id = ANY ($1::bigint[])', [rows.map(({ id }) => id)]);
