@@ -32,7 +32,14 @@ try {
       offer.amount === String(PRICE) &&
       offer.asset.toLowerCase() === USDC_ADDRESS.toLowerCase() &&
       offer.payTo.toLowerCase() === farebox.payTo;
-    const agentsDoor = (url: string, servers: Door['servers']): Door => ({ url: `${url}/hello`, method: 'GET', status: 402, challengeIn: 'header', isRight, servers });
+    const agentsDoor = (url: string, servers: Door['servers']): Door => ({
+      url: `${url}/hello`,
+      method: 'GET',
+      status: 402,
+      challengeIn: 'header',
+      isRight,
+      servers,
+    });
     const theirDoor = agentsDoor(peer.url, [peer.process]);
     const doors = {
       'the gate itself, POST /v1/gate/check of one api process': {
@@ -65,7 +72,8 @@ try {
     for (const table of ['payments', 'accounts', 'usage_events', 'transfers', 'outbox']) {
       const rows = await farebox.count(`SELECT count(*) FROM ${table}`);
       // A new price stages the rating of its meter, before any request.
-      if (rows > 0 && table !== 'outbox') throw new Error(`${rows} rows were written to ${table} by requests that paid nothing`);
+      if (rows > 0 && table !== 'outbox')
+        throw new Error(`${rows} rows were written to ${table} by requests that paid nothing`);
     }
     const rowsBy = (measure: keyof Load, unit: string): Row[] =>
       theirs.some((load) => load[measure] === 0)

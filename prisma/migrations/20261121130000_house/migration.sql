@@ -348,19 +348,10 @@ CREATE INDEX "transfers_debit_id_effective_at_idx" ON "transfers"("debit_id", "e
 CREATE INDEX "transfers_credit_id_effective_at_idx" ON "transfers"("credit_id", "effective_at");
 
 -- CreateIndex
-CREATE INDEX "transfers_provider_id_entry_idx" ON "transfers"("provider_id", "entry");
-
--- CreateIndex
 CREATE UNIQUE INDEX "transfers_provider_id_posting_key_key" ON "transfers"("provider_id", "posting_key");
 
 -- CreateIndex
 CREATE INDEX "ledger_balances_provider_id_idx" ON "ledger_balances"("provider_id");
-
--- CreateIndex
-CREATE INDEX "payments_provider_id_account_id_reserved_at_idx" ON "payments"("provider_id", "account_id", "reserved_at");
-
--- CreateIndex
-CREATE INDEX "payments_batch_id_idx" ON "payments"("batch_id");
 
 -- CreateIndex
 CREATE UNIQUE INDEX "payments_network_asset_payer_nonce_key" ON "payments"("network", "asset", "payer", "nonce");

@@ -111,6 +111,7 @@ CREATE INDEX payments_open_by_provider ON payments (provider_id) INCLUDE (amount
 CREATE INDEX payments_known_payers ON payments (provider_id, payer) WHERE state = 'settled';
 CREATE INDEX payments_to_submit ON payments (chain_id, valid_before) WHERE state = 'served';
 CREATE INDEX payments_to_resolve ON payments (chain_id, next_run_at) WHERE state IN ('settling', 'included');
+CREATE INDEX payments_of_batch ON payments (batch_id) WHERE batch_id IS NOT NULL;
 CREATE INDEX payments_to_void ON payments (expires_at) WHERE state = 'reserved';
 CREATE INDEX chain_transactions_open ON chain_transactions (chain_id, next_run_at) WHERE state IN ('signed', 'broadcast', 'mined', 'reverted');
 CREATE INDEX usage_events_of_meter ON usage_events (meter_id, account_id, time) INCLUDE (value, level, resource) WHERE payment_id IS NULL;
@@ -151,6 +152,8 @@ CREATE TRIGGER legal_transition BEFORE UPDATE OF state ON payments FOR EACH ROW 
   EXECUTE FUNCTION refuse_illegal_transition();
 
 -- ---------------------------------------------------------------- posting
+-- The functions below are planned once per session, often while their tables are small; they must never settle on reading
+-- a whole table that is about to grow.
 CREATE FUNCTION ledger_account_id(provider text, code text, asset text, account text, detail text) RETURNS text
   LANGUAGE sql IMMUTABLE PARALLEL SAFE
   RETURN 'la_' || md5(provider || '|' || code || '|' || asset || '|' || coalesce(account, '') || '|' || detail);
@@ -158,7 +161,7 @@ CREATE FUNCTION ledger_account_id(provider text, code text, asset text, account 
 -- Posts transfers: an array of {provider, entry, key, debitCode, debitAccount, debitDetail, creditCode, creditAccount,
 -- creditDetail, asset, amount, reason, reference}. Ledger accounts are opened as needed. A posting key that exists is left
 -- alone if it says the same and refused if it says something else. Answers how many were new.
-CREATE FUNCTION post_transfers(items jsonb) RETURNS integer LANGUAGE plpgsql AS $$
+CREATE FUNCTION post_transfers(items jsonb) RETURNS integer LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
   posted integer;
   differing text;
@@ -208,7 +211,7 @@ $$;
 -- Outcomes: claimed | exists | payer_cap | provider_cap | global_cap | funds.
 CREATE FUNCTION claim_payments(items jsonb, global_cap numeric)
 RETURNS TABLE (ord integer, outcome text, payment_id text, account_id text, state text, binding bytea, known_payer boolean)
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET enable_seqscan = off AS $$
 #variable_conflict use_column
 BEGIN
   PERFORM pg_advisory_xact_lock(hashtext('farebox.claim_payments'));
@@ -288,7 +291,7 @@ $$;
 -- Captures many served payments in one statement: state, reply, usage, transfers and the settler's wake-up commit together.
 -- Items: {id, provider, charged, quantity, replyStatus, replyHeaders, replyBody (base64), eventHash (hex), transfers}.
 -- Answers the ids that were captured now; the others were captured, voided or expired before.
-CREATE FUNCTION capture_payments(items jsonb) RETURNS TABLE (payment_id text) LANGUAGE plpgsql AS $$
+CREATE FUNCTION capture_payments(items jsonb) RETURNS TABLE (payment_id text) LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
   captured text[];
   postings jsonb;

@@ -56,7 +56,14 @@ export class Farebox {
     readonly processes: Readonly<Record<string, Server>>,
   ) {}
 
-  static async start({ ground, chainUrl, release, worker, providers, configuration }: FareboxOptions): Promise<Farebox> {
+  static async start({
+    ground,
+    chainUrl,
+    release,
+    worker,
+    providers,
+    configuration,
+  }: FareboxOptions): Promise<Farebox> {
     const db = await createTestDatabase();
     const [port, workerPort] = [await freePort(), await freePort()];
     const url = `http://127.0.0.1:${port}`;
@@ -86,7 +93,10 @@ export class Farebox {
     const { provider, key } = await seed(config, payTo, release);
     const owner = new pg.Pool({ connectionString: db.ownerUrl, max: 2 });
     owner.on('error', () => undefined);
-    await owner.query('UPDATE providers SET raise_first_payment = false, exposure_cap_payer = $1, exposure_cap_provider = $1', [CAP]);
+    await owner.query(
+      'UPDATE providers SET raise_first_payment = false, exposure_cap_payer = $1, exposure_cap_provider = $1',
+      [CAP],
+    );
     const started: Record<string, Server> = {};
     const start = async (script: Script): Promise<void> => {
       started[script.name] = await startScript(script);
@@ -94,7 +104,14 @@ export class Farebox {
     const providerUrls: Record<string, string> = {};
     const logs = ground.folder;
     try {
-      await start({ name: 'api', file: 'apps/api/src/main.ts', environment, port, logs, isReady: () => healthy(`${url}/health/ready`) });
+      await start({
+        name: 'api',
+        file: 'apps/api/src/main.ts',
+        environment,
+        port,
+        logs,
+        isReady: () => healthy(`${url}/health/ready`),
+      });
       if (worker) {
         const isReady = () => healthy(`http://127.0.0.1:${workerPort}/health/ready`);
         await start({ name: 'worker', file: 'apps/worker/src/main.ts', environment, port: workerPort, logs, isReady });

@@ -60,7 +60,10 @@ export async function signPurchases(sellerUrl: string, wallets: readonly Wallet[
       x402Version: 2,
       ...(resource && { resource }),
       accepted: offer,
-      payload: { signature, authorization: { ...message, value: offer.amount, validAfter: '0', validBefore: validBefore.toString() } },
+      payload: {
+        signature,
+        authorization: { ...message, value: offer.amount, validAfter: '0', validBefore: validBefore.toString() },
+      },
     });
     purchases.push({ unpaid, paid: request(url, { 'PAYMENT-SIGNATURE': header }) });
   }
@@ -126,14 +129,21 @@ export async function buy(sellerUrl: string, purchases: readonly Purchase[], con
   for (const connection of opened) connection.close();
   const receipts = heads.map(receiptIn);
   if (new Set(receipts).size !== receipts.length) throw new Error('two purchases got the same receipt');
-  return { perSecond: times.length / seconds, p50: times.length > 0 ? median(times) : Infinity, served: times.length, refused, receipts };
+  return {
+    perSecond: times.length / seconds,
+    p50: times.length > 0 ? median(times) : Infinity,
+    served: times.length,
+    refused,
+    receipts,
+  };
 }
 
 function receiptIn(head: string): string {
   const read = decodeSettlementResponse(headerIn(head, 'payment-response') ?? '');
   if (!read.ok || !read.payload.success) throw new Error('content left without a receipt of its payment');
   const farebox: unknown = read.payload.extensions?.['farebox'];
-  const payment: unknown = typeof farebox === 'object' && farebox !== null ? Reflect.get(farebox, 'payment') : undefined;
+  const payment: unknown =
+    typeof farebox === 'object' && farebox !== null ? Reflect.get(farebox, 'payment') : undefined;
   return typeof payment === 'string' ? payment : read.payload.transaction;
 }
 

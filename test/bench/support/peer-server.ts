@@ -3,6 +3,7 @@
 import { env } from 'node:process';
 import { x402Facilitator } from '@x402/core/facilitator';
 import type { FacilitatorClient } from '@x402/core/server';
+import type { SupportedResponse } from '@x402/core/types';
 import { toFacilitatorEvmSigner } from '@x402/evm';
 import { ExactEvmScheme as Settling } from '@x402/evm/exact/facilitator';
 import { ExactEvmScheme as Selling } from '@x402/evm/exact/server';
@@ -22,7 +23,10 @@ const POLL_MS = 25;
 
 function facilitator(): FacilitatorClient {
   // The nonce manager lets payments settle side by side; without it they would collide.
-  const account = mnemonicToAccount(TEST_MNEMONIC, { addressIndex: 1, nonceManager: createNonceManager({ source: jsonRpc() }) });
+  const account = mnemonicToAccount(TEST_MNEMONIC, {
+    addressIndex: 1,
+    nonceManager: createNonceManager({ source: jsonRpc() }),
+  });
   const client = createWalletClient({
     account,
     chain: baseSepolia,
@@ -33,7 +37,7 @@ function facilitator(): FacilitatorClient {
     address: account.address,
     getCode: (asked) => client.getCode(asked),
     readContract: (asked) => client.readContract({ ...asked, args: asked.args ?? [] }),
-    verifyTypedData: (asked) => client.verifyTypedData(asked),
+    verifyTypedData: (asked) => client.verifyTypedData(asked as Parameters<typeof client.verifyTypedData>[0]),
     writeContract: (asked) => client.writeContract({ ...asked, args: asked.args ?? [] }),
     sendTransaction: (asked) => client.sendTransaction(asked),
     waitForTransactionReceipt: (asked) => client.waitForTransactionReceipt({ ...asked, pollingInterval: POLL_MS }),
@@ -42,7 +46,7 @@ function facilitator(): FacilitatorClient {
   return {
     verify: (payload, requirements) => inProcess.verify(payload, requirements),
     settle: (payload, requirements) => inProcess.settle(payload, requirements),
-    getSupported: () => Promise.resolve(inProcess.getSupported()),
+    getSupported: () => Promise.resolve(inProcess.getSupported() as SupportedResponse),
   };
 }
 

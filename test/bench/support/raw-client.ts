@@ -22,7 +22,7 @@ export function headerIn(head: string, name: string): string | undefined {
  * each side of a comparison the same. It understands answers with a Content-Length, which both sides give.
  */
 export class RawConnection {
-  #received = Buffer.alloc(0);
+  #received: Buffer = Buffer.alloc(0);
   #waiting: { resolve: (answer: RawAnswer) => void; reject: (error: Error) => void } | undefined;
 
   private constructor(private readonly socket: Socket) {

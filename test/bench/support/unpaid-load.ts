@@ -52,7 +52,9 @@ export async function loadUnpaid(door: Door, seconds: number): Promise<Load> {
       },
     }),
     ...(door.everyUrlNew && {
-      requests: [{ setupRequest: (request: autocannon.Request) => ({ ...request, path: `/hello?name=${(asked += 1)}` }) }],
+      requests: [
+        { setupRequest: (request: autocannon.Request) => ({ ...request, path: `/hello?name=${(asked += 1)}` }) },
+      ],
     }),
     setupClient: (client) => {
       if (door.challengeIn === 'decision') return;
@@ -66,24 +68,28 @@ export async function loadUnpaid(door: Door, seconds: number): Promise<Load> {
   const result = await load;
   const took = (cpuSeconds(door.servers) ?? 0) - (before ?? 0);
   const answers = result.requests.total;
-  const expected = Object.entries(result.statusCodeStats ?? {}).find(([code]) => code === String(door.status))?.[1].count ?? 0;
+  const expected =
+    Object.entries(result.statusCodeStats ?? {}).find(([code]) => code === String(door.status))?.[1].count ?? 0;
   const faults = result.errors + result.timeouts + result.mismatches + withoutChallenge + (answers - expected);
   if (faults > 0 || answers === 0 || distinct.size === 0) {
     throw new Error(
       `${door.url}: of ${answers} answers ${expected} were ${door.status}; ${withoutChallenge} had no challenge, ${result.errors} errors, ${result.timeouts} time-outs`,
     );
   }
-  if (door.everyUrlNew && distinct.size < answers * 0.9) throw new Error(`${door.url}: ${distinct.size} challenges for ${answers} URLs`);
+  if (door.everyUrlNew && distinct.size < answers * 0.9)
+    throw new Error(`${door.url}: ${distinct.size} challenges for ${answers} URLs`);
   for (const answer of distinct) {
     const offers = offersIn(door.challengeIn === 'header' ? answer : challengeOfDecision(answer));
-    if (offers.length !== 1 || !offers.every(door.isRight)) throw new Error(`${door.url}: a wrong offer: ${JSON.stringify(offers)}`);
+    if (offers.length !== 1 || !offers.every(door.isRight))
+      throw new Error(`${door.url}: a wrong offer: ${JSON.stringify(offers)}`);
   }
   return { perSecond: answers / result.duration, perCpuSecond: took > 0 ? answers / took : 0 };
 }
 
 /** autocannon hands the head over as its parser has it: names and values in turn. */
 function challengeHeader(head: unknown): string | undefined {
-  if (typeof head !== 'object' || head === null || !('headers' in head) || !Array.isArray(head.headers)) return undefined;
+  if (typeof head !== 'object' || head === null || !('headers' in head) || !Array.isArray(head.headers))
+    return undefined;
   const { headers }: { headers: unknown[] } = { headers: head.headers };
   const at = headers.findIndex((part, i) => i % 2 === 0 && String(part).toLowerCase() === 'payment-required');
   return at < 0 ? undefined : String(headers[at + 1]);
@@ -92,9 +98,11 @@ function challengeHeader(head: unknown): string | undefined {
 /** The challenge that the gate tells a paywall to give. */
 function challengeOfDecision(text: string): string {
   const decision: unknown = JSON.parse(text);
-  const read = (from: unknown, name: string): unknown => (typeof from === 'object' && from !== null ? Reflect.get(from, name) : undefined);
+  const read = (from: unknown, name: string): unknown =>
+    typeof from === 'object' && from !== null ? Reflect.get(from, name) : undefined;
   const reply = read(decision, 'reply');
-  if (read(decision, 'decision') !== 'pay' || read(reply, 'status') !== 402) throw new Error(`not a challenge: ${text.slice(0, 200)}`);
+  if (read(decision, 'decision') !== 'pay' || read(reply, 'status') !== 402)
+    throw new Error(`not a challenge: ${text.slice(0, 200)}`);
   return String(read(read(reply, 'headers'), 'PAYMENT-REQUIRED'));
 }
 

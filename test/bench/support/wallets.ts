@@ -10,7 +10,10 @@ export interface Wallet {
   readonly key: Hex;
 }
 
-const TOKEN = parseAbi(['function mint(address to, uint256 amount) returns (bool)', 'function balanceOf(address) view returns (uint256)']);
+const TOKEN = parseAbi([
+  'function mint(address to, uint256 amount) returns (bool)',
+  'function balanceOf(address) view returns (uint256)',
+]);
 
 /** Mints and balances in one transaction or one call; a transaction may use 16.7 million gas. */
 const TOGETHER = 150;
@@ -27,15 +30,32 @@ export function makeWallets(count: number, name: string): Wallet[] {
 }
 
 /** Gives every wallet that much USDC (atomic units): many mints in one transaction of the genuine contract. */
-export async function fund(chainUrl: string, usdc: LocalUsdc, wallets: readonly Wallet[], amount: bigint): Promise<void> {
+export async function fund(
+  chainUrl: string,
+  usdc: LocalUsdc,
+  wallets: readonly Wallet[],
+  amount: bigint,
+): Promise<void> {
   await usdc.call('configureMinter', [MULTICALL3_ADDRESS, 2n ** 120n]);
   for (const page of pages(wallets)) {
-    const mints = page.map(({ address }) => encodeFunctionData({ abi: TOKEN, functionName: 'mint', args: [address, amount] }));
+    const mints = page.map(({ address }) =>
+      encodeFunctionData({ abi: TOKEN, functionName: 'mint', args: [address, amount] }),
+    );
     const data = aggregated(mints);
-    await rpc(chainUrl, 'eth_sendTransaction', { from: STRANGER, to: MULTICALL3_ADDRESS, data, gas: toHex(16_000_000) });
+    await rpc(chainUrl, 'eth_sendTransaction', {
+      from: STRANGER,
+      to: MULTICALL3_ADDRESS,
+      data,
+      gas: toHex(16_000_000),
+    });
     await rpc(chainUrl, 'evm_mine');
   }
-  const short = (await balances(chainUrl, wallets.map(({ address }) => address))).filter((balance) => balance < amount);
+  const short = (
+    await balances(
+      chainUrl,
+      wallets.map(({ address }) => address),
+    )
+  ).filter((balance) => balance < amount);
   if (short.length > 0) throw new Error(`${short.length} of ${wallets.length} wallets were not funded`);
 }
 

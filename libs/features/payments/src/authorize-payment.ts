@@ -12,6 +12,7 @@ import { Fault } from '@core/faults';
 import type { AuthorizationVerifier, ExactAuthorization, X402Error } from '@core/x402';
 import { GroupCommit } from '@platform/database';
 import type { ClaimItem, ClaimOutcome, PaymentRow, PaymentStore } from './payments.store.js';
+import type { Reservations } from './reservations.js';
 
 /** What an authorization is presented for. */
 export interface Presentation {
@@ -64,6 +65,7 @@ export class AuthorizePayment {
 
   constructor(
     private readonly store: PaymentStore,
+    private readonly reservations: Reservations,
     private readonly verifier: AuthorizationVerifier,
     private readonly chain: ChainReader,
     private readonly clock: Clock,
@@ -175,8 +177,11 @@ export class AuthorizePayment {
       balance,
     });
     switch (outcome.outcome) {
-      case 'claimed':
-        return { outcome: 'claimed', payment: claimedPayment(presented, outcome) };
+      case 'claimed': {
+        const payment = claimedPayment(presented, outcome);
+        this.reservations.remember(payment);
+        return { outcome: 'claimed', payment };
+      }
       case 'exists': {
         const payment = await this.store.find(outcome.id);
         if (!payment) throw new Fault('invariant_broken', `claim ${outcome.id} is gone`);

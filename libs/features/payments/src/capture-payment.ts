@@ -9,6 +9,7 @@ import type { CaptureDecision, WireReply } from './gate-decisions.js';
 import type { Payees } from './payees.js';
 import { viewOf } from './payment-view.js';
 import type { CaptureItem, PaymentRow, PaymentStore } from './payments.store.js';
+import type { Reservations } from './reservations.js';
 import type { ReleaseWaiter } from './release-waiter.js';
 import { failedReply, pendingReply, problemReply, settlementHeaders } from './wire-replies.js';
 
@@ -48,6 +49,7 @@ export class CapturePayment {
 
   constructor(
     private readonly store: PaymentStore,
+    private readonly reservations: Reservations,
     private readonly payees: Payees,
     private readonly waiter: ReleaseWaiter,
     private readonly settings: { readonly publicUrl: string; readonly releaseWaitMs: number },
@@ -96,8 +98,16 @@ export class CapturePayment {
     }
   }
 
+  /** As reserved by this process, or as the database has them. */
+  async #payments(ids: readonly string[]): Promise<ReadonlyMap<string, PaymentRow>> {
+    const reserved = ids.flatMap((id) => this.reservations.take(id) ?? []);
+    const known = new Set(reserved.map(({ id }) => id));
+    const others = await this.store.findMany(ids.filter((id) => !known.has(id)));
+    return new Map([...others, ...reserved.map((payment) => [payment.id, payment] as const)]);
+  }
+
   async #write(items: readonly Item[]): Promise<readonly Captured[]> {
-    const payments = await this.store.findMany([...new Set(items.map((item) => item.payment))]);
+    const payments = await this.#payments([...new Set(items.map((item) => item.payment))]);
     const decided = items.map((item) => decide(item, payments.get(item.payment)));
     const captures = new Map(
       decided.flatMap((each) => ('capture' in each ? [[each.capture.id, each.capture] as const] : [])),

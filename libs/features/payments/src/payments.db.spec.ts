@@ -229,14 +229,12 @@ describe('the paid path, on PostgreSQL', () => {
     expect(await errorOf({ paused: true })).toBe('token_paused');
     expect(await errorOf({ hasCode: true })).toBe('contract_wallet_not_supported');
     const { header } = await path.signed();
-    const head = jest
-      .spyOn(path.chain, 'head')
-      .mockResolvedValue({
-        number: 1n,
-        hash: '0x',
-        timestamp: BigInt(path.seconds() - 31),
-        fetchedAt: path.clock.now(),
-      });
+    const head = jest.spyOn(path.chain, 'head').mockResolvedValue({
+      number: 1n,
+      hash: '0x',
+      timestamp: BigInt(path.seconds() - 31),
+      fetchedAt: path.clock.now(),
+    });
     await expect(path.check({ paymentSignature: header })).rejects.toMatchObject({
       code: 'unavailable',
       reason: 'chain_head_stale',

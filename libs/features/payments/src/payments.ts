@@ -15,6 +15,7 @@ import { PaymentStore } from './payments.store.js';
 import { PriceRequest } from './price-request.js';
 import { QuoteSealer } from './quote-sealer.js';
 import { ReadPayment } from './read-payment.js';
+import { Reservations } from './reservations.js';
 import { ReleaseWaiter } from './release-waiter.js';
 import { VoidPayment } from './void-payment.js';
 
@@ -55,13 +56,14 @@ export interface Payments {
 /** Wires the feature. One per process: claims and captures of all requests share its group commits. */
 export function openPayments({ writer, book, chain, verifier, clock, ids, assets, settings }: PaymentsPorts): Payments {
   const store = new PaymentStore(writer, settings.exposureCap);
+  const reservations = new Reservations();
   const payees = new Payees(writer, clock);
   const waiter = new ReleaseWaiter(writer, store);
   const sealer = new QuoteSealer(settings.quoteSecret);
   const prices = new PriceRequest(book, payees, assets, clock, settings.quoteSeconds);
   const challenges = new Challenges(sealer, clock, settings.quoteSeconds);
-  const authorize = new AuthorizePayment(store, verifier, chain, clock, ids, settings.staleSeconds);
-  const capture = new CapturePayment(store, payees, waiter, settings);
+  const authorize = new AuthorizePayment(store, reservations, verifier, chain, clock, ids, settings.staleSeconds);
+  const capture = new CapturePayment(store, reservations, payees, waiter, settings);
   return {
     check: new CheckPayment(prices, challenges, sealer, authorize, store, payees, waiter, assets, clock, settings),
     capture,

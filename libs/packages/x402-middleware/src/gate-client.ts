@@ -7,6 +7,7 @@ import type {
   VoidRequest,
 } from './contract.js';
 import { GateError } from './errors.js';
+import type { PostToGate } from './gate-connections.js';
 import { readCapture, readCheck, readVoid } from './gate-answers.js';
 import type { Settings } from './options.js';
 
@@ -17,7 +18,7 @@ type Step = GateError['step'];
  * way, and a connection kept alive may have been closed from the other side. Every method rejects with GateError.
  */
 export class GateClient {
-  constructor(private readonly settings: Pick<Settings, 'gate' | 'key' | 'timeoutMs' | 'fetch'>) {}
+  constructor(private readonly settings: Pick<Settings, 'gate' | 'key' | 'timeoutMs' | 'post'>) {}
 
   check(request: CheckRequest): Promise<CheckDecision> {
     return this.#ask('check', request, readCheck);
@@ -44,19 +45,14 @@ export class GateClient {
     return answer;
   }
 
-  async #post(step: Step, body: string): Promise<{ readonly status: number; readonly text: string }> {
-    const response = await this.settings.fetch(`${this.settings.gate}/${step}`, {
-      method: 'POST',
-      headers: {
-        'content-type': 'application/json',
-        accept: 'application/json',
-        authorization: `Bearer ${this.settings.key}`,
-      },
-      body,
-      redirect: 'manual', // A key does not follow a redirect to wherever it points.
-      signal: AbortSignal.timeout(this.settings.timeoutMs),
-    });
-    return { status: response.status, text: await response.text() };
+  #post(step: Step, body: string): ReturnType<PostToGate> {
+    const { gate, key, timeoutMs } = this.settings;
+    const headers = {
+      'content-type': 'application/json',
+      accept: 'application/json',
+      authorization: `Bearer ${key}`,
+    };
+    return this.settings.post({ url: `${gate}/${step}`, headers, body, timeoutMs });
   }
 }
 

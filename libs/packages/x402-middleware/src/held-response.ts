@@ -141,22 +141,33 @@ export class HeldResponse {
   }
 }
 
+const EXPOSE = 'access-control-expose-headers';
+
+/** Statuses that Node sends without a body, and so without its length. */
+const BODILESS = new Set([204, 304]);
+
 /** Ends a response. A string holds one byte a character: Node sends it in one piece with the head, a Buffer in two. */
 type End = (body: Buffer | string) => void;
 
-/** Challenges are written many times: what of a reply is the same each time is made once. */
-const prepared = new WeakMap<
-  WireReply,
-  { readonly headers: Readonly<Record<string, string>>; readonly body: string }
->();
+/** A reply as it is written out. */
+interface Prepared {
+  readonly headers: Readonly<Record<string, string>>;
+  /** The whole head, for a response without headers of its own. */
+  readonly head: OutgoingHttpHeaders;
+  /** One byte a character. */
+  readonly body: string;
+}
 
-function prepare(reply: WireReply): { readonly headers: Readonly<Record<string, string>>; readonly body: string } {
+/** Challenges are written many times: what of a reply is the same each time is made once. */
+const prepared = new WeakMap<WireReply, Prepared>();
+
+function prepare(reply: WireReply): Prepared {
   const known = prepared.get(reply);
   if (known !== undefined) return known;
-  const made = {
-    headers: withoutFraming(lowerCased(reply.headers)),
-    body: Buffer.from(reply.body, 'base64').toString('latin1'),
-  };
+  const headers = withoutFraming(lowerCased(reply.headers));
+  const body = Buffer.from(reply.body, 'base64').toString('latin1');
+  const head = { ...headers, [EXPOSE]: exposedHeaders(headers[EXPOSE]), 'content-length': body.length };
+  const made = { headers, head, body };
   prepared.set(reply, made);
   return made;
 }
@@ -168,20 +179,31 @@ export function writeReply(
   keep: OutgoingHttpHeaders = res.getHeaders(),
   end: End = (body) => void res.end(body, 'latin1'),
 ): void {
-  for (const name of res.getHeaderNames()) res.removeHeader(name);
-  const { headers, body } = prepare(reply);
-  for (const [name, value] of Object.entries({ ...keep, ...headers }))
-    if (value !== undefined) res.setHeader(name, value);
-  exposePaymentHeaders(res);
+  const { headers, head, body } = prepare(reply);
   res.statusCode = reply.status;
   res.statusMessage = '';
   // Refused before it was read to its end: the rest is not waited for.
   if (reply.status === 413) res.shouldKeepAlive = false;
+  const present = res.getHeaderNames();
+  if (present.length === 0 && isEmpty(keep) && !BODILESS.has(reply.status)) {
+    // Nothing to merge with: the head goes out as it is, which costs Node less than header by header.
+    res.writeHead(reply.status, head);
+  } else {
+    for (const name of present) res.removeHeader(name);
+    for (const [name, value] of Object.entries({ ...keep, ...headers }))
+      if (value !== undefined) res.setHeader(name, value);
+    exposePaymentHeaders(res);
+  }
   end(body);
 }
 
+function isEmpty(headers: OutgoingHttpHeaders): boolean {
+  for (const name in headers) if (headers[name] !== undefined) return false;
+  return true;
+}
+
 function exposePaymentHeaders(res: ServerResponse): void {
-  res.setHeader('access-control-expose-headers', exposedHeaders(res.getHeader('access-control-expose-headers')));
+  res.setHeader(EXPOSE, exposedHeaders(res.getHeader(EXPOSE)));
 }
 
 function lowerCased(headers: Readonly<Record<string, string>>): Record<string, string> {

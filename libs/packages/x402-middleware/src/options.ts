@@ -1,4 +1,5 @@
 import { InvalidOptionError } from './errors.js';
+import { keptConnections, type PostToGate, through } from './gate-connections.js';
 
 /** Durations are milliseconds, sizes are bytes. */
 export interface PaywallOptions {
@@ -19,6 +20,7 @@ export interface PaywallOptions {
   readonly maxReplyBytes?: number;
   /** How many challenges are kept, for as long as the gate allows; 0 keeps none. 10 000. */
   readonly maxChallenges?: number;
+  /** Used instead of connections of the paywall's own, to reach the gate through a proxy for example. */
   readonly fetch?: typeof fetch;
   /** Monotonic clock, milliseconds. */
   readonly elapsed?: () => number;
@@ -48,7 +50,7 @@ export interface Settings {
   readonly maxRequestBytes: number;
   readonly maxReplyBytes: number;
   readonly maxChallenges: number;
-  readonly fetch: typeof fetch;
+  readonly post: PostToGate;
   readonly elapsed: () => number;
   readonly onError: (error: Error) => unknown;
 }
@@ -64,7 +66,7 @@ export function settingsOf(options: PaywallOptions): Settings {
     maxRequestBytes: count('maxRequestBytes', options.maxRequestBytes ?? 1 << 20, 0),
     maxReplyBytes: count('maxReplyBytes', options.maxReplyBytes ?? 1 << 20, 0),
     maxChallenges: count('maxChallenges', options.maxChallenges ?? 10_000, 0),
-    fetch: options.fetch ?? ((input, init) => fetch(input, init)),
+    post: options.fetch === undefined ? keptConnections() : through(options.fetch),
     elapsed: options.elapsed ?? (() => performance.now()),
     // eslint-disable-next-line no-console -- A gate that cannot be reached stops all sales: that is never silent.
     onError: options.onError ?? ((error) => console.error('@farebox/paywall:', error)),

@@ -16,6 +16,7 @@ const readings = new WeakMap<IncomingMessage, BodyReading>();
  * and putting it back, so that a body parser behind the paywall finds it untouched.
  */
 export async function readBody(req: IncomingMessage, kept: readonly unknown[], limit: number): Promise<BodyReading> {
+  if (!announcesBody(req)) return NO_BODY;
   const known = readings.get(req);
   if (known !== undefined) return known;
   const reading = await digestOf(req, kept, limit);
@@ -23,10 +24,13 @@ export async function readBody(req: IncomingMessage, kept: readonly unknown[], l
   return reading;
 }
 
+const NO_BODY: BodyReading = { kind: 'known' };
+
+const announcesBody = ({ headers }: IncomingMessage): boolean =>
+  headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) !== 0;
+
 async function digestOf(req: IncomingMessage, kept: readonly unknown[], limit: number): Promise<BodyReading> {
-  const announced = Number(req.headers['content-length'] ?? 0);
-  if (req.headers['transfer-encoding'] === undefined && announced === 0) return { kind: 'known' };
-  if (announced > limit) return { kind: 'too_long' };
+  if (Number(req.headers['content-length'] ?? 0) > limit) return { kind: 'too_long' };
   const bytes = kept.find((value) => value instanceof Uint8Array);
   if (bytes !== undefined) return bytes.byteLength > limit ? { kind: 'too_long' } : digested(bytes);
   if (req.readableDidRead || req.readableEnded) return { kind: 'consumed' };
