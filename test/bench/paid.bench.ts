@@ -160,8 +160,8 @@ const atOnce = {
   configuration: { CHAIN_STALE_SECONDS: '3600', SETTLE_WINDOW_MS: '1000' },
   rounds: short ? 2 : 5,
   // Many at once for throughput, few for waiting.
-  many: { connections: 128, ours: short ? 1_000 : 3_000, theirs: short ? 100 : 300 },
-  few: { connections: 8, ours: short ? 200 : 600, theirs: short ? 24 : 60 },
+  many: { connections: 128, ours: short ? 600 : 3_000, theirs: short ? 64 : 300 },
+  few: { connections: 8, ours: short ? 100 : 600, theirs: short ? 16 : 60 },
 };
 
 async function measureAtOnce(scene: Scene): Promise<Row[]> {

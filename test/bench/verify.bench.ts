@@ -10,6 +10,7 @@ import { Eip3009Verifier } from '@platform/chain';
 import { keccak256, recoverTypedDataAddress, toHex } from 'viem';
 import { privateKeyToAccount } from 'viem/accounts';
 import { compare, perCpuSecond, report, short } from './support/report.js';
+import { TRANSFER_TYPES } from '../support/transfer-types.js';
 
 const token: TokenDomain = {
   chainId: 84532,
@@ -26,17 +27,6 @@ const offer: PaymentRequirements = {
   maxTimeoutSeconds: 300,
   extra: { name: 'USDC', version: '2' },
 };
-const types = {
-  TransferWithAuthorization: [
-    { name: 'from', type: 'address' },
-    { name: 'to', type: 'address' },
-    { name: 'value', type: 'uint256' },
-    { name: 'validAfter', type: 'uint256' },
-    { name: 'validBefore', type: 'uint256' },
-    { name: 'nonce', type: 'bytes32' },
-  ],
-} as const;
-
 async function makePayment(index: number) {
   const account = privateKeyToAccount(keccak256(toHex(`payer ${index}`)));
   const message = {
@@ -48,7 +38,7 @@ async function makePayment(index: number) {
     nonce: keccak256(toHex(`nonce ${index}`)),
   } as const;
   const domain = { name: token.name, version: token.version, chainId: token.chainId, verifyingContract: token.address };
-  const typedData = { domain, types, primaryType: 'TransferWithAuthorization', message } as const;
+  const typedData = { domain, types: TRANSFER_TYPES, primaryType: 'TransferWithAuthorization', message } as const;
   const signature = await account.signTypedData(typedData);
   const header = encodePaymentPayload({
     x402Version: 2,

@@ -65,13 +65,4 @@ export const HEADER = encodePaymentPayload(PAYLOAD);
 export const base64 = (text: string): string => Buffer.from(text, 'utf8').toString('base64');
 export const textOf = (header: string): string => Buffer.from(header, 'base64').toString('utf8');
 
-export const TRANSFER_TYPES = {
-  TransferWithAuthorization: [
-    { name: 'from', type: 'address' },
-    { name: 'to', type: 'address' },
-    { name: 'value', type: 'uint256' },
-    { name: 'validAfter', type: 'uint256' },
-    { name: 'validBefore', type: 'uint256' },
-    { name: 'nonce', type: 'bytes32' },
-  ],
-} as const;
+export { TRANSFER_TYPES } from '../support/transfer-types.js';

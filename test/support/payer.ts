@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { generatePrivateKey, privateKeyToAccount, type PrivateKeyAccount } from 'viem/accounts';
 import type { ExactAuthorization, Hex, PaymentRequirements } from '@core/x402';
+import { TRANSFER_TYPES } from './transfer-types.js';
 
 /** USDC of Base Sepolia, as the local chain has it too. */
 export const USDC_ADDRESS = '0x036CbD53842c5426634e7929541eC2318f3dCF7e';
@@ -9,17 +10,6 @@ export const USDC_DOMAIN = {
   address: '0x036cbd53842c5426634e7929541ec2318f3dcf7e',
   name: 'USDC',
   version: '2',
-} as const;
-
-const TYPES = {
-  TransferWithAuthorization: [
-    { name: 'from', type: 'address' },
-    { name: 'to', type: 'address' },
-    { name: 'value', type: 'uint256' },
-    { name: 'validAfter', type: 'uint256' },
-    { name: 'validBefore', type: 'uint256' },
-    { name: 'nonce', type: 'bytes32' },
-  ],
 } as const;
 
 const lower = (text: string): Hex => `0x${text.slice(2).toLowerCase()}`;
@@ -54,7 +44,7 @@ export class Payer {
     };
     const signature = await this.account.signTypedData({
       domain: { name: 'USDC', version: '2', chainId: terms.chainId ?? 84532, verifyingContract: USDC_ADDRESS },
-      types: TYPES,
+      types: TRANSFER_TYPES,
       primaryType: 'TransferWithAuthorization',
       message,
     });

@@ -6,17 +6,7 @@ import { decodePaymentRequired, decodeSettlementResponse, encodePaymentPayload, 
 import { headerIn, RawConnection } from './raw-client.js';
 import { median } from './report.js';
 import type { Wallet } from './wallets.js';
-
-const TYPES = {
-  TransferWithAuthorization: [
-    { name: 'from', type: 'address' },
-    { name: 'to', type: 'address' },
-    { name: 'value', type: 'uint256' },
-    { name: 'validAfter', type: 'uint256' },
-    { name: 'validBefore', type: 'uint256' },
-    { name: 'nonce', type: 'bytes32' },
-  ],
-} as const;
+import { TRANSFER_TYPES } from '../../support/transfer-types.js';
 
 /** What a buyer sends: first without a payment, then with it. */
 export interface Purchase {
@@ -51,7 +41,7 @@ export async function signPurchases(sellerUrl: string, wallets: readonly Wallet[
       validBefore,
       nonce: hex(`0x${randomBytes(32).toString('hex')}`),
     } as const;
-    const typedData = { domain, types: TYPES, primaryType: 'TransferWithAuthorization', message } as const;
+    const typedData = { domain, types: TRANSFER_TYPES, primaryType: 'TransferWithAuthorization', message } as const;
     const signature = sign(wallet.key, hashTypedData(typedData));
     if (i === 0 && signature !== (await privateKeyToAccount(wallet.key).signTypedData(typedData))) {
       throw new Error('the native curve signs otherwise than viem');
