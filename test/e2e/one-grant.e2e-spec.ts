@@ -3,19 +3,20 @@ import { encodePaymentPayload, decodePaymentRequired, exactPayloadOf } from '@co
 import { House } from '../support/house.js';
 import { Payer } from '../support/payer.js';
 
-describe('one payment presented 200 times at once to two apis', () => {
+describe('one payment presented 200 times at once to two api processes', () => {
   let house: House;
 
   beforeAll(async () => {
-    house = await House.build({ apis: 2, release: 'authorized' });
+    house = await House.build({ release: 'authorized' });
   });
 
   afterAll(() => house.close());
 
   it('runs the handler once; every other caller gets the stored answer or a clear 409', async () => {
     let ran = 0;
+    const gates = await Promise.all([house.startApi(), house.startApi()]);
     const doors = await Promise.all(
-      house.urls.map((gateUrl) => {
+      gates.map((gateUrl) => {
         // Both doors are one provider behind one public name, as behind a load balancer.
         const price = paywall({ gateUrl, key: house.key, publicUrl: 'https://api.example.com' })({
           meter: 'api.calls',

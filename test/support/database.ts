@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
+import { until } from './until.js';
 
 /** A database of a test's own, with the URL of each role. */
 export interface TestDatabase {
@@ -46,7 +47,17 @@ export async function createTestDatabase(): Promise<TestDatabase> {
     appUrl: urlOf('farebox_app'),
     writerUrl: urlOf('farebox_writer'),
     auditUrl: urlOf('farebox_auditor'),
-    drop: () => onServer(maintenance, (client) => client.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`)),
+    drop: () =>
+      onServer(maintenance, async (client) => {
+        // A pool has ended before its connections are gone; one that is cut off by the drop would report an error to nobody.
+        await until(
+          'the sessions to end',
+          async () => (await client.query('SELECT 1 FROM pg_stat_activity WHERE datname = $1', [name])).rowCount === 0,
+          undefined,
+          3_000,
+        ).catch(() => undefined);
+        await client.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+      }),
   };
 }
 

@@ -44,7 +44,7 @@ export interface HouseOptions {
  * processes of their own, a provider with a key, and three priced meters.
  */
 export class House {
-  readonly workers = new Set<ChildProcess>();
+  readonly processes = new Set<ChildProcess>();
   readonly #servers: HttpServer[] = [];
 
   private constructor(
@@ -134,31 +134,46 @@ export class House {
   /** Starts a worker as a process of its own and waits until it says that it is ready. */
   async startWorker(extra: Readonly<Record<string, string>> = {}): Promise<ChildProcess> {
     const port = await freePort();
+    return this.#startProcess('worker', port, { WORKER_PORT: String(port), ...extra });
+  }
+
+  /** Starts an api as a process of its own, beside those in this one. @returns its URL */
+  async startApi(): Promise<string> {
+    const port = await freePort();
+    await this.#startProcess('api', port, { API_PORT: String(port), API_HOST: '127.0.0.1' });
+    return `http://127.0.0.1:${port}`;
+  }
+
+  async #startProcess(
+    app: 'api' | 'worker',
+    port: number,
+    extra: Readonly<Record<string, string>>,
+  ): Promise<ChildProcess> {
     const loader = join(process.cwd(), 'tools/register-typescript.mjs');
-    const worker = spawn(process.execPath, ['--import', loader, join(process.cwd(), 'apps/worker/src/main.ts')], {
-      env: { PATH: process.env.PATH, HOME: process.env.HOME, ...this.environment, WORKER_PORT: String(port), ...extra },
+    const child = spawn(process.execPath, ['--import', loader, join(process.cwd(), `apps/${app}/src/main.ts`)], {
+      env: { PATH: process.env.PATH, HOME: process.env.HOME, ...this.environment, ...extra },
       stdio: ['ignore', 'inherit', 'inherit'],
     });
-    this.workers.add(worker);
-    worker.once('exit', () => this.workers.delete(worker));
+    this.processes.add(child);
+    child.once('exit', () => this.processes.delete(child));
     await until(
-      'the worker to be ready',
+      `the ${app} to be ready`,
       async () =>
-        worker.exitCode !== null ||
-        worker.signalCode !== null ||
+        child.exitCode !== null ||
+        child.signalCode !== null ||
         (await fetch(`http://127.0.0.1:${port}/health/ready`).then(
-          (r) => r.ok,
+          (response) => response.ok,
           () => false,
         )),
     );
-    return worker;
+    return child;
   }
 
-  async stopWorker(worker: ChildProcess, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
-    if (worker.exitCode !== null || worker.signalCode !== null) return;
+  async stop(child: ChildProcess, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    if (child.exitCode !== null || child.signalCode !== null) return;
     await new Promise<void>((resolve) => {
-      worker.once('exit', () => resolve());
-      worker.kill(signal);
+      child.once('exit', () => resolve());
+      child.kill(signal);
     });
   }
 
@@ -206,7 +221,7 @@ export class House {
   async close(): Promise<void> {
     for (const server of this.#servers) server.closeAllConnections();
     await Promise.all(this.#servers.map((server) => new Promise((resolve) => server.close(resolve))));
-    await Promise.all([...this.workers].map((worker) => this.stopWorker(worker)));
+    await Promise.all([...this.processes].map((child) => this.stop(child)));
     await Promise.all(this.apis.map((api) => api.close()));
     await this.owner.end();
     await this.db.drop();
