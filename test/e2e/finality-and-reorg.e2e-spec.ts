@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { verifyBooks } from '../support/books.js';
 import { SettlementScene } from '../support/settlement-scene.js';
 
 // A block that holds a payment may go away. The payment follows what the chain holds, and the ledger is the chain's to the unit
@@ -28,6 +29,8 @@ describe('finality and reorganisation', () => {
     const { ledger, chain, inTransit } = await scene.books();
     expect(ledger).toEqual(chain);
     expect(inTransit).toBe(0n);
+    const findings = await verifyBooks(scene.db.auditUrl, scene.rail);
+    expect(findings.flatMap(({ faults }) => faults)).toEqual([]);
   };
 
   /** Payers whose funds are in blocks no story takes away. */
@@ -149,6 +152,21 @@ describe('finality and reorganisation', () => {
     { weight: 1, arbitrary: fc.record({ do: fc.constant('cancel' as const), which: fc.nat(20) }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('drop' as const) }) },
   );
+
+  it('verification asks the chain: a payment shown as failed that was paid, and one settled by a transfer that is not there', async () => {
+    await included(1);
+    await scene.untilDone(true);
+    await ledgerIsChain();
+    const broken = async () =>
+      (await verifyBooks(scene.db.auditUrl, scene.rail))
+        .filter(({ says }) => says.startsWith('on chain'))
+        .flatMap(({ faults }) => faults);
+    await scene.owner.query('ALTER TABLE payments DISABLE TRIGGER legal_transition');
+    await scene.owner.query("UPDATE payments SET state = 'failed', failed_at = now(), failure = '{}'");
+    expect(await broken()).toEqual([expect.stringMatching(/is shown as failed, but 0x[0-9a-f]{64} pays it/)]);
+    await scene.owner.query("UPDATE payments SET state = 'settled', transaction = decode(repeat('ab', 32), 'hex')");
+    expect(await broken()).toEqual([expect.stringMatching(/is settled by 0x(ab){32}, which the chain does not have/)]);
+  });
 
   it('whatever happens in whatever order, the ledger is the chain in the end', async () => {
     await fc.assert(

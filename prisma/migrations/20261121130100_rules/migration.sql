@@ -66,9 +66,8 @@ CREATE POLICY provider_rows ON providers TO farebox_app USING (id = current_prov
 CREATE POLICY writer_rows ON providers FOR SELECT TO farebox_writer USING (true);
 CREATE POLICY auditor_rows ON providers FOR SELECT TO farebox_auditor USING (true);
 
--- Two look-ups happen before the provider is known, each by an id nobody can guess and for exactly that row.
+-- One look-up happens before the provider is known: by the id of the presented key, and for exactly that row.
 CREATE POLICY presented_key ON provider_keys FOR SELECT TO farebox_app USING (id = current_setting('farebox.key', true));
-CREATE POLICY presented_payment ON payments FOR SELECT TO farebox_app USING (id = current_setting('farebox.payment', true));
 
 -- ---------------------------------------------------------------- references and checks
 ALTER TABLE provider_keys ADD FOREIGN KEY (provider_id) REFERENCES providers (id);

@@ -22,15 +22,6 @@ export const addAmounts = (a: Amount, b: Amount): Amount => amount(sameAsset(a, 
 
 export const subtractAmounts = (a: Amount, b: Amount): Amount => amount(sameAsset(a, b), a.atomic - b.atomic);
 
-/** Negative, zero or positive, as `a` is less than, equal to or greater than `b`. */
-export function compareAmounts(a: Amount, b: Amount): -1 | 0 | 1 {
-  sameAsset(a, b);
-  return a.atomic < b.atomic ? -1 : a.atomic > b.atomic ? 1 : 0;
-}
-
-export const sumAmounts = (asset: AssetId, amounts: readonly Amount[]): Amount =>
-  amounts.reduce((total, each) => addAmounts(total, each), amount(asset, 0n));
-
 const ATOMIC = /^(?:0|[1-9][0-9]{0,77})$/;
 
 /**

@@ -65,10 +65,6 @@ export function compareDecimals(a: Decimal, b: Decimal): -1 | 0 | 1 {
   return same.a < same.b ? -1 : same.a > same.b ? 1 : 0;
 }
 
-export const sumDecimals = (values: readonly Decimal[]): Decimal => values.reduce(addDecimals, ZERO);
-
-export const isZero = (value: Decimal): boolean => value.units === 0n;
-
 function settle(quotient: bigint, remainder: bigint, divisor: bigint, rounding: Rounding): bigint {
   if (remainder === 0n) return quotient;
   const twice = remainder * 2n;

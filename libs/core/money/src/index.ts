@@ -1,13 +1,4 @@
-export {
-  type Amount,
-  amount,
-  addAmounts,
-  subtractAmounts,
-  compareAmounts,
-  sumAmounts,
-  parseAtomic,
-  MAX_ATOMIC,
-} from './amount.js';
+export { type Amount, amount, addAmounts, subtractAmounts, parseAtomic, MAX_ATOMIC } from './amount.js';
 export { type AssetId, type Asset, assetId, erc20Asset, nativeAsset, USD } from './asset.js';
 export {
   type Decimal,
@@ -20,9 +11,7 @@ export {
   subtractDecimals,
   multiplyDecimals,
   compareDecimals,
-  sumDecimals,
   negateDecimal,
-  isZero,
   roundDecimal,
   toAtomic,
   fromAtomic,

@@ -3,7 +3,7 @@ import type { ExactAuthorization, X402Error } from '@core/x402';
 /** Seconds a handler may take before its payment is voided. */
 export const SERVICE_SECONDS = 120;
 /** Seconds a settlement must still have when the work begins. */
-export const SETTLE_SECONDS = 30;
+const SETTLE_SECONDS = 30;
 /** What a payer's clock may run ahead of the chain's when it computes `validBefore`. */
 const SKEW_SECONDS = 60;
 /** EIP-3009 compares `validBefore` with the block that carries the transfer: the margin the public facilitator asks for. */

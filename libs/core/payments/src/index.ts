@@ -1,4 +1,4 @@
-export { PAYMENT_STATES, PAYMENT_TRANSITIONS, UNSETTLED_STATES, advance, type PaymentState } from './states.js';
+export { PAYMENT_STATES, PAYMENT_TRANSITIONS, advance, type PaymentState } from './states.js';
 export { type PayableAssets, type PaymentAsset } from './payment-asset.js';
 export {
   RELEASE_LEVELS,
@@ -10,6 +10,6 @@ export {
   requirementsOf,
   requirementV1Of,
 } from './quote.js';
-export { checkAuthorization, SERVICE_SECONDS, SETTLE_SECONDS, type AuthorizationCheck } from './check-authorization.js';
+export { checkAuthorization, SERVICE_SECONDS, type AuthorizationCheck } from './check-authorization.js';
 export { releaseLevel, releases, type ReleasePolicy } from './release.js';
 export { captureExact, type CaptureVerdict } from './capture.js';

@@ -30,9 +30,6 @@ export const PAYMENT_TRANSITIONS: Readonly<Record<PaymentState, readonly Payment
   recovered: [],
 };
 
-/** States in which value is at risk: counted against the exposure caps. */
-export const UNSETTLED_STATES: readonly PaymentState[] = ['reserved', 'served', 'settling', 'included'];
-
 /** @throws Fault invariant_broken when the transition is not legal. */
 export function advance(from: PaymentState, to: PaymentState): PaymentState {
   if (!PAYMENT_TRANSITIONS[from].includes(to))

@@ -1,4 +1,4 @@
-import { evidenceIn, type SettlementRail } from '@core/settlement';
+import { evidenceIn, searchSince, type SettlementRail } from '@core/settlement';
 import type { Hex } from '@core/x402';
 import type { Auditor, Snapshot } from '@platform/database';
 import { BOOK_CHECKS } from './book-checks.js';
@@ -15,7 +15,7 @@ export interface Finding {
 /** Hashes asked of the chain at once. */
 const PAGE = 100;
 
-interface SettledRow {
+interface EndedRow {
   id: string;
   state: string;
   asset: string;
@@ -24,6 +24,8 @@ interface SettledRow {
   nonce: string;
   charged: string;
   transaction: string | null;
+  reserved_at: string;
+  attempts: number;
 }
 
 /**
@@ -72,31 +74,45 @@ async function findings(snapshot: Snapshot): Promise<Finding[]> {
   return found;
 }
 
-const endedPayments = (snapshot: Snapshot, chainId: number): Promise<SettledRow[]> =>
-  snapshot.query<SettledRow>(`SELECT id, state, asset, payer, pay_to, encode(nonce, 'hex') AS nonce, charged::text, encode(transaction, 'hex') AS transaction
+const endedPayments = (snapshot: Snapshot, chainId: number): Promise<EndedRow[]> =>
+  snapshot.query<EndedRow>(`SELECT id, state, asset, payer, pay_to, encode(nonce, 'hex') AS nonce, charged::text, encode(transaction, 'hex') AS transaction,
+      extract(epoch FROM reserved_at)::bigint::text AS reserved_at, attempts
     FROM payments WHERE chain_id = ${chainId} AND state IN ('settled', 'failed') ORDER BY id`);
 
 const hex = (text: string): Hex => `0x${text.replace(/^0x/, '')}`;
 
-const keyOf = (row: SettledRow) => ({ token: hex(row.asset), payer: hex(row.payer), nonce: hex(row.nonce) });
+const expectedOf = (row: EndedRow) => ({
+  token: hex(row.asset),
+  payer: hex(row.payer),
+  nonce: hex(row.nonce),
+  payTo: hex(row.pay_to),
+  value: BigInt(row.charged),
+});
 
 /** Each settled payment has its two events in a successful transaction that the chain has now. */
-async function settledOnChain(rail: SettlementRail, rows: readonly SettledRow[]): Promise<Finding> {
+async function settledOnChain(rail: SettlementRail, rows: readonly EndedRow[]): Promise<Finding> {
   const faults: string[] = [];
-  const hashes = [...new Set(rows.flatMap(({ transaction }) => (transaction === null ? [] : [hex(transaction)])))];
+  const byHash = new Map<Hex, EndedRow[]>();
+  for (const row of rows) {
+    if (row.transaction === null) continue; // Found by the check of the books.
+    const hash = hex(row.transaction);
+    const carried = byHash.get(hash);
+    if (carried) carried.push(row);
+    else byHash.set(hash, [row]);
+  }
+  const hashes = [...byHash.keys()];
   for (let from = 0; from < hashes.length; from += PAGE) {
     const page = hashes.slice(from, from + PAGE);
     const receipts = await rail.receipts(page);
-    const byHash = new Map(page.map((hash, i) => [hash, receipts[i]]));
-    for (const row of rows) {
-      const hash = row.transaction === null ? undefined : hex(row.transaction);
-      if (hash === undefined || !byHash.has(hash)) continue;
-      const receipt = byHash.get(hash);
-      const expected = { ...keyOf(row), payTo: hex(row.pay_to), value: BigInt(row.charged) };
-      if (!receipt) faults.push(`payment ${row.id} is settled by ${hash}, which the chain does not have`);
-      else if (evidenceIn(receipt)(expected).kind !== 'paid')
-        faults.push(`payment ${row.id} is settled by ${hash}, which does not pay it`);
-    }
+    page.forEach((hash, i) => {
+      const receipt = receipts[i];
+      const evidence = receipt && evidenceIn(receipt);
+      for (const row of byHash.get(hash) ?? []) {
+        if (!evidence) faults.push(`payment ${row.id} is settled by ${hash}, which the chain does not have`);
+        else if (evidence(expectedOf(row)).kind !== 'paid')
+          faults.push(`payment ${row.id} is settled by ${hash}, which does not pay it`);
+      }
+    });
   }
   return {
     invariant: 'C6',
@@ -106,17 +122,19 @@ async function settledOnChain(rail: SettlementRail, rows: readonly SettledRow[])
   };
 }
 
-/** No payment shown as failed was in truth paid. */
-async function failedOnChain(rail: SettlementRail, rows: readonly SettledRow[]): Promise<Finding> {
+/** No payment shown as failed was in truth paid. Only what was used up at all is searched for. */
+async function failedOnChain(rail: SettlementRail, rows: readonly EndedRow[]): Promise<Finding> {
   const faults: string[] = [];
-  for (const row of rows) {
-    const key = keyOf(row);
-    const end = await rail.findEnd(key, 0n);
-    if (
-      end &&
-      evidenceIn(end.receipt)({ ...key, payTo: hex(row.pay_to), value: BigInt(row.charged) }).kind === 'paid'
-    ) {
-      faults.push(`payment ${row.id} is shown as failed, but ${end.receipt.hash} pays it`);
+  const head = (await rail.view()).head.number;
+  for (let from = 0; from < rows.length; from += PAGE) {
+    const page = rows.slice(from, from + PAGE);
+    const used = await rail.usedAt(page.map(expectedOf), head);
+    for (const row of page.filter((_, i) => used[i] === true)) {
+      const expected = expectedOf(row);
+      const end = await rail.findEnd(expected, searchSince(BigInt(row.reserved_at), row.attempts));
+      if (end && evidenceIn(end.receipt)(expected).kind === 'paid') {
+        faults.push(`payment ${row.id} is shown as failed, but ${end.receipt.hash} pays it`);
+      }
     }
   }
   return {

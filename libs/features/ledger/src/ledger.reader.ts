@@ -1,6 +1,5 @@
 import { type LedgerCode } from '@core/ledger';
 import { type AssetId, assetId } from '@core/money';
-import type { Instant } from '@core/time';
 import { big, Prisma, type Tx } from '@platform/database';
 
 export interface LedgerBalanceRow {
@@ -46,15 +45,5 @@ export class LedgerReader {
       debits: big(row.debits),
       credits: big(row.credits),
     }));
-  }
-
-  /** What an account owed (positive) or was owed (negative) per asset before an instant: its receivable, from transfers alone. */
-  async owedBefore(tx: Tx, account: string, before: Instant): Promise<Map<AssetId, bigint>> {
-    const rows = await tx.$queryRaw<{ asset: string; owed: string }[]>`
-      SELECT la.asset, (
-          coalesce((SELECT sum(t.amount) FROM transfers t WHERE t.debit_id = la.id AND t.effective_at < ${new Date(before)}), 0)
-        - coalesce((SELECT sum(t.amount) FROM transfers t WHERE t.credit_id = la.id AND t.effective_at < ${new Date(before)}), 0))::text AS owed
-      FROM ledger_accounts la WHERE la.account_id = ${account} AND la.code = '1110'`;
-    return new Map(rows.map((row) => [assetId(row.asset), big(row.owed)]));
   }
 }

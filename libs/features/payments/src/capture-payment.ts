@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { Fault } from '@core/faults';
 import { capturePayment } from '@core/ledger';
 import { amount, assetId, formatDecimal, parseDecimal } from '@core/money';
-import { captureExact, releaseLevel, releases } from '@core/payments';
+import { captureExact, releases } from '@core/payments';
 import { postings } from '@features/ledger';
 import { GroupCommit } from '@platform/database';
 import type { CaptureDecision, WireReply } from './gate-decisions.js';
@@ -76,8 +76,7 @@ export class CapturePayment {
       );
       return { decision: 'withhold', payment: viewOf(payment, publicUrl), reply: problemReply(late) };
     }
-    const payee = await this.payees.ofProvider(provider);
-    const level = payee ? releaseLevel(payment.release, payment, payee.policy) : 'confirmed';
+    const level = await this.payees.releaseOf(payment);
     const now = await this.waiter.wait(payment, level, releaseWaitMs);
     const view = viewOf(now, publicUrl);
     if (now.state === 'failed') return { decision: 'withhold', payment: view, reply: failedReply(now, publicUrl) };

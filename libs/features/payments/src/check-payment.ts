@@ -4,11 +4,9 @@ import {
   type PayableAssets,
   type Quote,
   type QuotedRequest,
-  releaseLevel,
   releases,
   requirementsOf,
   SERVICE_SECONDS,
-  type ReleaseLevel,
   RELEASE_LEVELS,
 } from '@core/payments';
 import { addMs, type Clock, epochSeconds } from '@core/time';
@@ -93,7 +91,9 @@ export class CheckPayment {
     payload: PaymentPayload,
   ): Promise<Read> {
     const { accepted } = payload;
-    const again = async (error: string): Promise<Read> => this.#again(provider, quoted, request, error);
+    const again = async (error: string): Promise<Read> => ({
+      decision: await this.#again(provider, quoted, request, error),
+    });
     if (accepted.scheme !== 'exact') return again('unsupported_scheme');
     const seal = accepted.extra?.['quote'];
     const sealed = typeof seal === 'string' ? this.sealer.open(seal) : undefined;
@@ -124,7 +124,9 @@ export class CheckPayment {
     quoted: QuotedRequest,
     payload: PaymentPayloadV1,
   ): Promise<Read> {
-    const again = async (error: string): Promise<Read> => this.#again(provider, quoted, request, error);
+    const again = async (error: string): Promise<Read> => ({
+      decision: await this.#again(provider, quoted, request, error),
+    });
     if (payload.scheme !== 'exact') return again('unsupported_scheme');
     if (!this.assets().some(({ network }) => network === networkOfNameV1(payload.network)))
       return again('invalid_network');
@@ -161,8 +163,7 @@ export class CheckPayment {
       );
       if (payment?.binding === binding && this.authorize.signedBy(quote.asset, authorization))
         return this.#repeat(payment, quoted, request);
-      const expired = await this.#again(quote.provider, quoted, request, 'quote_expired');
-      return 'decision' in expired ? expired.decision : malformed('the quote has expired', 'quote_expired');
+      return this.#again(quote.provider, quoted, request, 'quote_expired');
     }
     const authorized = await this.authorize.run({
       provider: quote.provider,
@@ -184,10 +185,7 @@ export class CheckPayment {
       case 'claimed':
         return this.#serve(authorized.payment);
       case 'refused':
-        return {
-          decision: 'pay',
-          reply: this.challenges.refused(await this.prices.run(quote.provider, quoted), request, authorized.reason),
-        };
+        return this.#again(quote.provider, quoted, request, authorized.reason);
       case 'exists':
         if (!authorized.same) {
           return conflict(
@@ -218,13 +216,8 @@ export class CheckPayment {
         1,
       );
     }
-    if (payment.state === 'voided') {
-      const again = await this.#again(payment.provider, quoted, request, 'authorization_voided');
-      return 'decision' in again
-        ? again.decision
-        : conflict('authorization_voided', 'Nothing was charged. Sign a new authorization.');
-    }
-    const level = await this.levelOf(payment);
+    if (payment.state === 'voided') return this.#again(payment.provider, quoted, request, 'authorization_voided');
+    const level = await this.payees.releaseOf(payment);
     const now = await this.waiter.wait(payment, level, releaseWaitMs);
     if (now.state === 'failed') return { decision: 'refuse', reply: failedReply(now, publicUrl) };
     if (!releases(level, now)) return { decision: 'replay', reply: pendingReply(now, publicUrl) };
@@ -245,19 +238,10 @@ export class CheckPayment {
     };
   }
 
-  /** When the response of a payment may leave, by its price and the provider's policy. */
-  async levelOf(payment: PaymentRow): Promise<ReleaseLevel> {
-    const payee = await this.payees.ofProvider(payment.provider);
-    return payee ? releaseLevel(payment.release, payment, payee.policy) : 'confirmed';
-  }
-
-  async #again(provider: string, quoted: QuotedRequest, hints: ChallengeHints, error: string): Promise<Read> {
-    return {
-      decision: {
-        decision: 'pay',
-        reply: this.challenges.refused(await this.prices.run(provider, quoted), hints, error),
-      },
-    };
+  /** The challenge again, with the reason why the payment was not taken. */
+  async #again(provider: string, quoted: QuotedRequest, hints: ChallengeHints, error: string): Promise<CheckDecision> {
+    const quote = await this.prices.run(provider, quoted);
+    return { decision: 'pay', reply: this.challenges.refused(quote, hints, error) };
   }
 }
 

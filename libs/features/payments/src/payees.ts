@@ -1,6 +1,7 @@
-import type { ReleasePolicy } from '@core/payments';
+import { type ReleaseLevel, releaseLevel, type ReleasePolicy } from '@core/payments';
 import type { Clock, Instant } from '@core/time';
 import { big, type Writer } from '@platform/database';
+import type { PaymentRow } from './payments.store.js';
 
 /** What the paid path needs to know of a provider. */
 export interface Payee {
@@ -30,6 +31,12 @@ export class Payees {
 
   async ofProvider(provider: string): Promise<Payee | undefined> {
     return this.#read(`provider ${provider}`, 'id = $1', provider);
+  }
+
+  /** When the response of a payment may leave, by its price and its provider's policy. */
+  async releaseOf(payment: PaymentRow): Promise<ReleaseLevel> {
+    const payee = await this.ofProvider(payment.provider);
+    return payee ? releaseLevel(payment.release, payment, payee.policy) : 'confirmed';
   }
 
   /** The provider whose wallet this is. Should several share one, the oldest. */

@@ -39,11 +39,6 @@ export class Database {
     return this.#transaction([['farebox.key', keyId]], run);
   }
 
-  /** Reads the one row of `payments` with this id, whoever's it is. */
-  async presentedPayment<T>(paymentId: string, run: (client: Prisma.TransactionClient) => Promise<T>): Promise<T> {
-    return this.#transaction([['farebox.payment', paymentId]], run);
-  }
-
   async #transaction<T>(
     settings: [string, string][],
     run: (client: Prisma.TransactionClient) => Promise<T>,
