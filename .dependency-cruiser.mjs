@@ -50,10 +50,10 @@ export default {
     {
       name: 'core-imports-only-core',
       comment:
-        'Core is rules: values in, values out. No technology, no Node built-ins; zod is the one package it may use.',
+        'Core is rules: values in, values out. No technology, no Node built-ins; zod (shapes) and luxon (zones) are the packages it may use.',
       severity: 'error',
       from: { path: lib('core'), pathNot: test },
-      to: { pathNot: [lib('core'), `${node}zod/`] },
+      to: { pathNot: [lib('core'), `${node}zod/`, `${node}(?:@types/)?luxon/`] },
     },
     {
       name: 'core-imports-only-core',
@@ -127,7 +127,7 @@ export default {
       from: { path: '^libs/([^/]+/[^/]+)/' },
       to: {
         path: '^libs/[^/]+/[^/]+/',
-        pathNot: ['^libs/$1/', '^libs/[^/]+/[^/]+/src/index\\.ts$', '^libs/packages/[^/]+/src/(?:express|nest)\\.ts$'],
+        pathNot: ['^libs/$1/', '^libs/[^/]+/[^/]+/src/index\\.ts$', '^libs/packages/[^/]+/src/(?:express|fastify|nest|spool)\\.ts$'],
       },
     },
     {
@@ -137,7 +137,7 @@ export default {
       from: { pathNot: '^libs/' },
       to: {
         path: '^libs/[^/]+/[^/]+/',
-        pathNot: ['^libs/[^/]+/[^/]+/src/index\\.ts$', '^libs/packages/[^/]+/src/(?:express|nest)\\.ts$'],
+        pathNot: ['^libs/[^/]+/[^/]+/src/index\\.ts$', '^libs/packages/[^/]+/src/(?:express|fastify|nest|spool)\\.ts$'],
       },
     },
     {

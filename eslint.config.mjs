@@ -26,7 +26,12 @@ const production = [
 ];
 
 const rings = {
-  core: [{ regex: '^(?!@core/|\\.{1,2}/|zod$)', message: 'Core imports only core (and zod): values in, values out.' }],
+  core: [
+    {
+      regex: '^(?!@core/|\\.{1,2}/|(?:zod|luxon)$)',
+      message: 'Core imports only core (and zod and luxon): values in, values out.',
+    },
+  ],
   packages: [
     { regex: '^@(?:core|features|platform)/', message: 'A published package carries nothing of the server with it.' },
   ],

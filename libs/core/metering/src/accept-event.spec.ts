@@ -1,17 +1,13 @@
 import fc from 'fast-check';
 import { formatDecimal } from '@core/money';
 import { addMs, formatInstant, instant } from '@core/time';
-import { acceptEvent, type SentEvent } from './accept-event.js';
+import { acceptEvent } from './accept-event.js';
 import { canonicalContent, contentOf, differingFields } from './content.js';
+import { exact, exampleMeter } from './meter.examples.js';
 import type { Aggregation, Meter } from './meter.js';
+import type { SentEvent } from './usage-event.js';
 
 const now = instant(Date.UTC(2026, 10, 21, 8));
-const meter = (aggregation: Aggregation): Meter => ({
-  id: 'mtr_1',
-  name: `m.${aggregation}`,
-  aggregation,
-  unit: 'unit',
-});
 const event = (fields: Partial<SentEvent> = {}): SentEvent => ({
   source: '/s',
   id: '1',
@@ -19,13 +15,15 @@ const event = (fields: Partial<SentEvent> = {}): SentEvent => ({
   subject: 'a',
   ...fields,
 });
-const reasonOf = (fields: Partial<SentEvent>, aggregation: Aggregation = 'count') => {
-  const answer = acceptEvent(event(fields), meter(aggregation), now);
-  return answer.outcome === 'rejected' ? answer.reason : 'accepted';
+const answerFor = (fields: Partial<SentEvent>, meters: Meter | Meter[]) => {
+  const answer = acceptEvent(event(fields), meters, now);
+  return answer.outcome === 'accepted' ? 'accepted' : answer.reason;
 };
+const reasonOf = (fields: Partial<SentEvent>, aggregation: Aggregation = 'count') =>
+  answerFor(fields, exampleMeter(aggregation));
 const contentFrom = (fields: Partial<SentEvent>, aggregation: Aggregation, at = now) => {
-  const answer = acceptEvent(event(fields), meter(aggregation), at);
-  if (answer.outcome === 'rejected') throw new Error(answer.message);
+  const answer = acceptEvent(event(fields), exampleMeter(aggregation), at);
+  if (answer.outcome !== 'accepted') throw new Error(answer.message);
   return contentOf(answer.event, 'acct_1');
 };
 
@@ -69,6 +67,81 @@ describe('acceptance of usage events', () => {
     expect(reasonOf({ data: { value: '1.0' } }, 'count')).toBe('accepted');
     expect(reasonOf({ data: { value: '5', level: '5' } }, 'sum')).toBe('invalid_level');
     expect(reasonOf({ data: { value: '5', level: '5' } }, 'level')).toBe('invalid_value');
+  });
+
+  it('takes a level or a change of it, which alone may be negative', () => {
+    const data = (fields: SentEvent['data']) => reasonOf({ data: fields }, 'level');
+    expect(data({ level: '5' })).toBe('accepted');
+    expect(data({ delta: '-5' })).toBe('accepted');
+    expect(data({ level: '5', delta: '1' })).toBe('invalid_level');
+    expect(data({})).toBe('invalid_level');
+    expect(data({ delta: '-0.0000000000000000001' })).toBe('invalid_delta');
+    expect(data({ delta: `-${'9'.repeat(39)}` })).toBe('invalid_delta');
+    expect(reasonOf({ data: { value: '5', delta: '5' } }, 'sum')).toBe('invalid_delta');
+  });
+
+  it('wants an action of a run, and a weight only where the run gets one', () => {
+    const data = (fields: SentEvent['data']) => reasonOf({ data: fields }, 'duration');
+    expect(data({ action: 'start' })).toBe('accepted');
+    expect(data({ action: 'start', weight: '2', resource: 'vm-1' })).toBe('accepted');
+    expect(data({ action: 'resize', weight: '0.5' })).toBe('accepted');
+    expect(data({ action: 'heartbeat' })).toBe('accepted');
+    expect(data({})).toBe('invalid_action');
+    expect(data({ action: 'pause' as 'stop' })).toBe('invalid_action');
+    expect(data({ action: 'resize' })).toBe('invalid_weight');
+    expect(data({ action: 'start', weight: '-1' })).toBe('invalid_weight');
+    expect(data({ action: 'stop', weight: '1' })).toBe('invalid_weight');
+    expect(reasonOf({ data: { value: '5', action: 'start' } }, 'sum')).toBe('invalid_action');
+    expect(reasonOf({ data: { weight: '5' } })).toBe('invalid_weight');
+    expect(reasonOf({ data: { resource: 'vm-1' } })).toBe('invalid_resource');
+  });
+
+  it('hears what follows a start without its dimensions, and not with others', () => {
+    const eu = exampleMeter('duration', { filters: [{ dimension: 'region', in: ['eu'] }] });
+    const stop = (dimensions: Record<string, string>) =>
+      answerFor({ data: { action: 'stop', weight: '1', dimensions } }, eu);
+    expect([stop({}), stop({ region: 'eu' }), stop({ region: 'us' })]).toEqual([
+      'invalid_weight',
+      'invalid_weight',
+      'accepted',
+    ]);
+  });
+
+  it('takes a cost of zero or more with any event', () => {
+    expect(reasonOf({ data: { cost: '0.01' } })).toBe('accepted');
+    expect(reasonOf({ data: { cost: '-0.01' } })).toBe('invalid_cost');
+  });
+
+  it('must fit every meter that hears it and whose filters it meets', () => {
+    const eu = [{ dimension: 'region', in: ['eu'] }];
+    const both = [exampleMeter('count'), exampleMeter('sum', { filters: eu })];
+    expect(answerFor({ data: { value: '5' } }, both)).toBe('accepted');
+    expect(answerFor({ data: {} }, both)).toBe('accepted');
+    expect(answerFor({ data: { dimensions: { region: 'eu' } } }, both)).toBe('invalid_value');
+    expect(answerFor({ data: { dimensions: { region: 'us' } } }, both)).toBe('accepted');
+    expect(answerFor({ data: { value: 'x', dimensions: { region: 'us' } } }, both)).toBe('invalid_value');
+    expect(answerFor({ data: { level: '5' } }, both)).toBe('invalid_level');
+  });
+
+  it('is decided by the version of the meter in force at its time', () => {
+    const change = addMs(now, -3_600_000);
+    const versions = [
+      exampleMeter('sum', { filters: [{ dimension: 'region', exists: true }] }),
+      exampleMeter('sum', { version: 2, effectiveAt: change }),
+    ];
+    expect(answerFor({ time: formatInstant(addMs(change, -1)) }, versions)).toBe('accepted');
+    expect(answerFor({ time: formatInstant(change) }, versions)).toBe('invalid_value');
+    expect(answerFor({ time: formatInstant(change) }, versions.toReversed())).toBe('invalid_value');
+  });
+
+  it('is held when it exceeds the ceiling for one event, or nothing hears it', () => {
+    const limited = (aggregation: Aggregation) => exampleMeter(aggregation, { limits: { perEvent: exact('10.5') } });
+    expect(answerFor({ data: { value: '10.5' } }, limited('sum'))).toBe('accepted');
+    expect(answerFor({ data: { value: '10.51' } }, limited('sum'))).toBe('over_event_ceiling');
+    expect(answerFor({ data: { delta: '-11' } }, limited('level'))).toBe('over_event_ceiling');
+    expect(answerFor({ data: { action: 'start', weight: '11' } }, limited('duration'))).toBe('over_event_ceiling');
+    expect(answerFor({ data: { value: '5' } }, [])).toBe('unknown_meter');
+    expect(answerFor({ data: { value: 'five' } }, [])).toBe('invalid_value');
   });
 
   it('gives a level without a resource to the single resource of the account', () => {
@@ -119,6 +192,18 @@ describe('the content of an event', () => {
     ]);
     expect(differingFields(stored, { ...stored, account: 'acct_2' })).toEqual(['subject']);
     expect(differingFields(stored, { ...stored, time: undefined })).toEqual(['time']);
+  });
+
+  it('of an event without the newer fields is written as it was before there were any', () => {
+    const content = contentFrom({ time: '2026-11-21T07:00:00Z', data: { value: '1.50' } }, 'sum');
+    expect(canonicalContent(content)).toBe('["farebox.event.1","mtr_sum","acct_1",1795244400000,"1.5",null,null,[]]');
+    expect(canonicalContent({ ...content, cost: exact('0.1') })).toBe(
+      '["farebox.event.2","mtr_sum","acct_1",1795244400000,"1.5",null,null,[],null,null,null,"0.1"]',
+    );
+    expect(differingFields(content, { ...content, cost: exact('0.1'), action: 'stop' })).toEqual([
+      'data.action',
+      'data.cost',
+    ]);
   });
 
   it('differs whenever a value differs', () => {

@@ -1,16 +1,52 @@
-export { AGGREGATIONS, type Aggregation, type Meter, meterProblem, quantityUnit } from './meter.js';
 export {
-  ACCEPTED_AGE_MS,
+  AGGREGATIONS,
+  type Aggregation,
+  type DurationRules,
+  type Meter,
+  type MeterFilter,
+  type MeterRules,
+  type QuantityRounding,
+  measuredUnit,
+  quantityUnit,
+  versionAt,
+} from './meter.js';
+export { type MeterDefinition, meterChangeProblem, meterProblem } from './meter-problem.js';
+export { type MeterRulesJson, readMeterRules, writeMeterRules } from './meter-rules.js';
+export {
+  ACTIONS,
   type AcceptedEvent,
-  type Acceptance,
-  FUTURE_TOLERANCE_MS,
-  type Rejection,
-  type RejectionReason,
-  RESERVED_SOURCE,
+  type Action,
+  type LoggedEvent,
   type SentData,
   type SentEvent,
+} from './usage-event.js';
+export {
+  ACCEPTED_AGE_MS,
+  type Acceptance,
+  FUTURE_TOLERANCE_MS,
+  RESERVED_SOURCE,
   acceptEvent,
+  loggedEvent,
   nameProblem,
 } from './accept-event.js';
+export { type Hold, type HoldReason, type Rejection, type RejectionReason } from './rejection.js';
 export { type EventContent, canonicalContent, contentOf, differingFields } from './content.js';
-export { type Level, levelIntegral } from './level-integral.js';
+export { type BatchColumns, type BatchNumber, MOST_BATCH_EVENTS, type UsageBatch } from './usage-batch.js';
+export { readBatch } from './read-batch.js';
+export { type AcceptedOrSentEvent, eventAt, packEvents } from './batch-events.js';
+export { type ItemVerdict, type KnownNames, judgeBatch } from './judge-batch.js';
+export { type BatchRefs, type ContributionOptions, Contributions, type SoldUsage } from './contributions.js';
+export {
+  type CellDelta,
+  type Grain,
+  type ListeningMeter,
+  type PointDelta,
+  type Touched,
+  type ValueDelta,
+} from './contribution-rows.js';
+export { type Point, type PointKind, type Receipt, compareReceipts } from './points.js';
+export { passesFilters, readSeries, seriesOf } from './series.js';
+export { levelIntegralOf } from './level-integral.js';
+export { type Duration, type DurationFlag, durationOf, lookBackMs } from './duration.js';
+export { latestOf } from './latest.js';
+export { type QuantityParts, measuredQuantity, quantityOf } from './quantity.js';

@@ -1,36 +1,43 @@
 import { type Decimal, ZERO, addDecimals, decimal, multiplyDecimals } from '@core/money';
 import type { Instant, Period } from '@core/time';
-
-/** The absolute level of one resource from an instant on. */
-export interface Level {
-  readonly resource: string;
-  readonly time: Instant;
-  /** Order of receipt; of two levels at one instant the later received one holds. */
-  readonly receipt: bigint;
-  readonly level: Decimal;
-}
+import { type Point, byResource } from './points.js';
 
 /**
  * The integral of the levels over a range in unit-seconds, summed over resources. Each resource holds its level from the
  * event's instant until its next one; the level before the range is carried in, and the last one held to the end of the
- * range, or to `asOf` when that is earlier. Levels may be given in any order. Exact: time has milliseconds, and nothing is
- * rounded.
+ * range, or to `asOf` when that is earlier. At one instant the later received of two absolute levels holds, and then all
+ * changes add to it. A level below zero counts as zero: a resource cannot hold less than nothing, so an increase is still
+ * to arrive. Points may be given in any order. Exact: time has milliseconds, and nothing is rounded.
  */
-export function levelIntegral(levels: readonly Level[], range: Period, asOf: Instant): Decimal {
+export function levelIntegralOf(points: readonly Point[], range: Period, asOf: Instant): Decimal {
   const end = asOf < range.end ? asOf : range.end;
-  const inOrder = [...levels].sort(byResourceAndTime);
-  return inOrder.reduce((total, point, i) => {
-    const next = inOrder[i + 1];
-    const until = next?.resource === point.resource && next.time < end ? next.time : end;
-    const since = point.time > range.start ? point.time : range.start;
-    if (until <= since) return total;
-    // Milliseconds over a thousand: three more decimal places instead of a division.
-    return addDecimals(total, multiplyDecimals(point.level, decimal(BigInt(until - since), 3)));
-  }, ZERO);
+  let total = ZERO;
+  for (const own of byResource(points).values()) {
+    let level = ZERO;
+    for (let i = 0; i < own.length;) {
+      const time = own[i]?.time ?? end;
+      if (time >= end) break;
+      let next = i;
+      while (own[next]?.time === time) next += 1;
+      level = levelAfter(level, own.slice(i, next));
+      const until = Math.min(own[next]?.time ?? end, end);
+      const since = Math.max(time, range.start);
+      // Milliseconds over a thousand: three more decimal places instead of a division.
+      if (until > since && level.units > 0n) {
+        total = addDecimals(total, multiplyDecimals(level, decimal(BigInt(until - since), 3)));
+      }
+      i = next;
+    }
+  }
+  return total;
 }
 
-function byResourceAndTime(a: Level, b: Level): number {
-  if (a.resource !== b.resource) return a.resource < b.resource ? -1 : 1;
-  if (a.time !== b.time) return a.time - b.time;
-  return a.receipt < b.receipt ? -1 : a.receipt > b.receipt ? 1 : 0;
+function levelAfter(before: Decimal, atOnce: readonly Point[]): Decimal {
+  let absolute = before;
+  let changes = ZERO;
+  for (const { kind, number = ZERO } of atOnce) {
+    if (kind === 'delta') changes = addDecimals(changes, number);
+    else absolute = number;
+  }
+  return addDecimals(absolute, changes);
 }

@@ -25,9 +25,12 @@ export function decimal(units: bigint, scale = 0): Decimal {
   return { units: value, scale: places };
 }
 
-const FORM = /^(-?)(0|[1-9]\d{0,59})(?:\.(\d{1,40}))?$/;
+const FORM = /^(-?)(0|[1-9]\d{0,59})(?:\.(\d{1,80}))?$/;
 
-/** Reads `-?digits[.digits]` (at most 60 digits before and 40 after the point); undefined for any other text. */
+/**
+ * Reads `-?digits[.digits]` (at most 60 digits before and 80 after the point); undefined for any other text. 80 hold the exact
+ * cost of any usage: a quantity's places, the rate's, a discount's and a surcharge's come to 75 at most.
+ */
 export function parseDecimal(text: string): Decimal | undefined {
   const match = FORM.exec(text);
   if (!match) return undefined;
@@ -90,6 +93,22 @@ export function roundDecimal(value: Decimal, places: number, rounding: Rounding)
   const signed = value.units < 0n ? -rounded : rounded;
   return places >= 0 ? decimal(signed, places) : decimal(signed * powerOfTen(-places), 0);
 }
+
+/**
+ * A quotient to `places` decimal places, 0 or more: most quotients have no finite decimal, so the rounding is named.
+ * @throws Fault invariant_broken when the divisor is zero.
+ */
+export function divideDecimals(dividend: Decimal, divisor: Decimal, places: number, rounding: Rounding): Decimal {
+  if (divisor.units === 0n || !Number.isInteger(places) || places < 0) {
+    throw new Fault('invariant_broken', 'a division needs a divisor other than zero and a count of decimal places');
+  }
+  const over = magnitudeOf(dividend) * powerOfTen(divisor.scale + places);
+  const under = magnitudeOf(divisor) * powerOfTen(dividend.scale);
+  const rounded = settle(over / under, over % under, under, rounding);
+  return decimal(dividend.units < 0n === divisor.units < 0n ? rounded : -rounded, places);
+}
+
+const magnitudeOf = ({ units }: Decimal): bigint => (units < 0n ? -units : units);
 
 /** Money in whole units (for example dollars) as atomic units of an asset with `decimals` places, rounded once. */
 export function toAtomic(value: Decimal, decimals: number, rounding: Rounding): bigint {

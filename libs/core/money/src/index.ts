@@ -1,5 +1,6 @@
 export { type Amount, amount, addAmounts, subtractAmounts, parseAtomic, MAX_ATOMIC } from './amount.js';
 export { type AssetId, type Asset, assetId, erc20Asset, nativeAsset, USD } from './asset.js';
+export { currency } from './currencies.js';
 export {
   type Decimal,
   type Rounding,
@@ -10,6 +11,7 @@ export {
   addDecimals,
   subtractDecimals,
   multiplyDecimals,
+  divideDecimals,
   compareDecimals,
   negateDecimal,
   roundDecimal,

@@ -1,6 +1,7 @@
-import { type Amount, type AssetId, type Decimal, type Rounding, amount, toAtomic } from '@core/money';
+import type { AssetId } from '@core/money';
 import type { Instant, Period } from '@core/time';
-import type { PriceTerms } from './price-model.js';
+import type { PeriodTerms } from './period-terms.js';
+import type { PriceTerms } from './price-terms.js';
 
 /** An immutable price of a meter, in force from its instant until the next version's. */
 export interface PriceVersion {
@@ -9,25 +10,18 @@ export interface PriceVersion {
   /** `mtr_…` */
   readonly meter: string;
   readonly terms: PriceTerms;
+  /** Absent: none, rounded half-up. */
+  readonly modifiers?: PeriodTerms;
   readonly asset: AssetId;
   readonly assetDecimals: number;
   readonly effectiveAt: Instant;
 }
 
-type Priced = Pick<PriceVersion, 'terms' | 'asset' | 'assetDecimals'>;
-
-/** What a quantity costs, rounded to atomic units once. Charges are rounded `half-up`: half away from zero. */
-export const rate = (price: Priced, quantity: Decimal, rounding: Rounding): Amount =>
-  amount(price.asset, toAtomic(price.terms.cost(quantity), price.assetDecimals, rounding));
-
-/**
- * What one request costs when it is paid by itself: rounded up, so whatever costs something costs at least one atomic
- * unit. A single payment has no later line to carry a fraction to.
- */
-export const quote = (price: Priced, quantity: Decimal): Amount => rate(price, quantity, 'up');
+/** What rating needs of a price. */
+export type Priced = Pick<PriceVersion, 'terms' | 'modifiers' | 'asset' | 'assetDecimals'>;
 
 /** The version in force at an instant; undefined before the first one. */
-export const priceInForce = <Version extends PriceVersion>(
+export const priceInForce = <Version extends Pick<PriceVersion, 'effectiveAt'>>(
   versions: readonly Version[],
   at: Instant,
 ): Version | undefined =>
@@ -40,13 +34,13 @@ export const priceInForce = <Version extends PriceVersion>(
   );
 
 /** A span in which one version is in force. */
-export interface PricedPart<Version extends PriceVersion = PriceVersion> {
+export interface PricedPart<Version extends Pick<PriceVersion, 'effectiveAt'> = PriceVersion> {
   readonly period: Period;
   readonly price: Version;
 }
 
 /** A period cut where versions take over, in order. Time before the first version has no price and is left out. */
-export function pricedParts<Version extends PriceVersion>(
+export function pricedParts<Version extends Pick<PriceVersion, 'effectiveAt'>>(
   period: Period,
   versions: readonly Version[],
 ): PricedPart<Version>[] {

@@ -2,6 +2,7 @@ export { type PostingKind, postingKind } from './posting-kind.js';
 export {
   type AdjustmentLine,
   type ChargeLine,
+  type ChargePart,
   type LineSubject,
   type MeteredLine,
   type PaidLine,

@@ -8,15 +8,30 @@ export interface LineSubject {
   readonly meter?: { readonly id: string; readonly name: string };
   /** Unit of the quantity. */
   readonly unit?: string;
-  readonly price?: { readonly id: string; readonly rate: string };
+  /** Rate: of a price per unit; '' for any other model. */
+  readonly price?: { readonly id: string; readonly rate: string; readonly model?: string };
 }
 
-/** Usage that was metered and is owed: what a charge changed by in the period. */
+/** What one step of pricing added to a charge or took off it. */
+export interface ChargePart {
+  /** usage, discount, maximum, minimum, overage or true_up. */
+  readonly kind: string;
+  /** Before rounding, in whole units of the asset. */
+  readonly exact: Decimal;
+}
+
+/** What is owed for usage, or on a plan without any: what a charge changed by in the period. */
 export interface MeteredLine extends LineSubject {
   readonly kind: 'metered';
   /** `chg_…` */
   readonly charge: string;
-  /** The window of usage the charge is for; it may lie before the period, when usage arrived late. */
+  /** `chg_…`, of a closed period, which this one corrects. */
+  readonly corrects?: string;
+  /** What a charge without a meter is for: an item of a plan. */
+  readonly name?: string;
+  /** How the charge as it stands comes about; absent when it is the price of usage alone. */
+  readonly parts?: readonly ChargePart[];
+  /** The span of usage the charge is for; it may lie before the period, when usage arrived late or was corrected. */
   readonly service: Period;
   readonly quantity: Decimal;
   /** Atomic units; negative when usage was corrected downwards. */

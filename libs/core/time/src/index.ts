@@ -10,3 +10,4 @@ export {
   type WindowSize,
   parsePeriod,
 } from './period.js';
+export { type ZonedWindowSize, isZone, zonedWindowsOf } from './zone.js';
