@@ -11,6 +11,10 @@ export interface BookCheck {
 
 const PAID = "('served', 'settling', 'included', 'settled', 'failed', 'recovered')";
 
+/** Usage sold through the gate, by payment. */
+const SOLD =
+  "(SELECT item ->> 4 AS payment FROM usage_log, json_array_elements(body::json -> 'items') AS item WHERE kind = 'sold') sold";
+
 export const BOOK_CHECKS: readonly BookCheck[] = [
   {
     invariant: 'L1',
@@ -93,10 +97,10 @@ export const BOOK_CHECKS: readonly BookCheck[] = [
     faults: `SELECT 'payment ' || r.payment_id || ' (' || p.state || ') has a kept answer' AS fault
       FROM payment_replies r JOIN payments p ON p.id = r.payment_id WHERE p.state NOT IN ${PAID}
       UNION ALL
-      SELECT 'payment ' || u.payment_id || ' has ' || count(*) || ' usage events' FROM usage_events u WHERE u.payment_id IS NOT NULL GROUP BY u.payment_id HAVING count(*) > 1
+      SELECT 'payment ' || sold.payment || ' has ' || count(*) || ' records of usage' FROM ${SOLD} GROUP BY sold.payment HAVING count(*) > 1
       UNION ALL
-      SELECT 'payment ' || p.id || ' was served without a usage event' FROM payments p
-      WHERE p.state IN ${PAID} AND p.meter_id IS NOT NULL AND NOT EXISTS (SELECT FROM usage_events u WHERE u.provider_id = p.provider_id AND u.source = 'farebox:gate' AND u.event_id = p.id)`,
+      SELECT 'payment ' || p.id || ' was served without a record of usage' FROM payments p LEFT JOIN ${SOLD} ON sold.payment = p.id
+      WHERE p.state IN ${PAID} AND p.meter_id IS NOT NULL AND sold.payment IS NULL`,
   },
   {
     invariant: 'C3',
@@ -155,5 +159,22 @@ export const BOOK_CHECKS: readonly BookCheck[] = [
         LATERAL (SELECT coalesce(sum(CASE WHEN d.code = '1110' THEN t.amount ELSE -t.amount END), 0) AS sum
           FROM transfers t JOIN ledger_accounts d ON d.id = t.debit_id WHERE t.provider_id = c.provider_id AND t.reference = c.id) t
       WHERE c.amount <> r.sum OR c.amount <> t.sum`,
+  },
+  {
+    invariant: 'M4',
+    says: 'charges of a closed period stand; what corrects one is of the same account, price and service, in a later window',
+    counted: 'SELECT count(*)::text AS n FROM charges WHERE corrects IS NOT NULL',
+    faults: `SELECT 'charge ' || c.id || ' was set after its period was closed' AS fault
+      FROM closed_periods p JOIN charges c ON c.provider_id = p.provider_id AND c.window_start < p.period_end
+      WHERE EXISTS (SELECT FROM charge_revisions r WHERE r.charge_id = c.id AND r.rated_at > p.closed_at)
+      UNION ALL
+      SELECT 'charge ' || c.id || ' corrects ' || c.corrects || ', which is for something else'
+      FROM charges c JOIN charges o ON o.id = c.corrects
+      WHERE (c.provider_id, c.account_id, c.price_id, c.service_start) IS DISTINCT FROM (o.provider_id, o.account_id, o.price_id, o.service_start)
+        OR o.window_start >= c.window_start
+      UNION ALL
+      SELECT 'charge ' || c.id || ' is for a service before its window, which is not closed' FROM charges c
+      WHERE c.service_start < c.window_start
+        AND NOT EXISTS (SELECT FROM closed_periods p WHERE p.provider_id = c.provider_id AND c.service_start < p.period_end)`,
   },
 ];

@@ -1,36 +1,37 @@
-import { createHash } from 'node:crypto';
 import { Fault } from '@core/faults';
 import {
+  type LoggedEvent,
   type Rejection,
   type SentEvent,
-  acceptEvent,
-  canonicalContent,
-  contentOf,
-  differingFields,
-  nameProblem,
+  type UsageBatch,
+  judgeBatch,
+  loggedEvent,
+  packEvents,
 } from '@core/metering';
-import { type Instant, instant } from '@core/time';
-import { GroupCommit, type Writer } from '@platform/database';
-import type { Outbox } from '@platform/queues';
-import { type EventTargets, TargetLookup } from './event-targets.js';
-import { UsageStore, type StoredUsage, type UsageRow, identityOf } from './usage.store.js';
-
-/** What became of one event, in the order of the batch. */
-export interface EventVerdict {
-  readonly source: string;
-  readonly id: string;
-  readonly verdict: 'accepted' | 'duplicate' | 'conflict' | 'rejected';
-  readonly reason?: string;
-  /** A sentence that says what is wrong and what to do. */
-  readonly message?: string;
-}
+import type { Instant } from '@core/time';
+import type { Writer } from '@platform/database';
+import { BoundedCommit, type CommitLimits } from './bounded-commit.js';
+import { IDENTITY_BYTES, MARK_BYTES, writeIdentity, writeMark } from './event-identity.js';
+import { TargetLookup } from './event-targets.js';
+import type { EventVerdict, Judged } from './event-verdict.js';
+import { IdentityFilters } from './identity-filter.js';
+import { RepeatedEvents } from './repeated-events.js';
+import { type HeldEvent, type IdentifiedBatch, type Repeats, UsageLogStore, spanOf } from './usage-log.store.js';
 
 export interface IngestResult {
   readonly accepted: number;
   readonly duplicate: number;
   readonly conflict: number;
+  readonly held: number;
   readonly rejected: number;
   readonly verdicts: readonly EventVerdict[];
+}
+
+export interface ReceivedUsage {
+  /** How many events are kept. */
+  readonly received: number;
+  /** Those that are not, and those that are held. */
+  readonly rejected: readonly EventVerdict[];
 }
 
 export interface IngestInput {
@@ -40,154 +41,219 @@ export interface IngestInput {
   readonly now: Instant;
 }
 
-type Kept = Pick<EventVerdict, 'verdict' | 'reason' | 'message'>;
-
-/** Most events in one batch. */
+/** Most events in one call. */
 export const MOST_EVENTS = 1_000;
-/** Calls written together in one transaction. */
-const TOGETHER = 16;
+/** Most characters of one event. */
+const MOST_EVENT_CHARACTERS = 16 * 1024;
+
+const LIMITS: CommitLimits = {
+  mostCalls: 256,
+  mostBytes: 64 * 1024 * 1024,
+  togetherCalls: 64,
+  togetherBytes: 2 * 1024 * 1024,
+  lanes: 2,
+};
+
+const ACCEPTED: Judged = { verdict: 'accepted' };
+
+/** A call's events in one batch, those that are rejected left out. */
+interface PackedCall {
+  readonly batch: UsageBatch;
+  readonly events: readonly LoggedEvent[];
+  /** Place of each event among those that were sent. */
+  readonly places: readonly number[];
+  /** Numbers of the accounts in the batch's dictionary. */
+  readonly accounts: readonly number[];
+  readonly held: readonly HeldEvent[];
+}
 
 /**
- * Keeps usage events: each identity once, whoever repeats it and how often. Good events of a batch are kept whatever
- * becomes of the others, and the answer is given after the commit. Calls that arrive at once share a commit.
+ * The open door: keeps usage events, each identity (provider, source, id) once, whoever repeats it and how often. Good events of a
+ * call are kept whatever becomes of the others, and the answer is given after the commit. Calls that arrive at once share one.
  */
 export class IngestUsage {
-  readonly #store = new UsageStore();
   readonly #targets: TargetLookup;
-  readonly #group: GroupCommit<{ rows: readonly UsageRow[]; now: Instant }, readonly Kept[]>;
-  #waiting = 0;
+  readonly #repeated: RepeatedEvents;
+  readonly #identified: BoundedCommit<IdentifiedBatch, Repeats>;
+  readonly #unseen: BoundedCommit<Omit<IdentifiedBatch, 'identities' | 'marks' | 'unmarked'>, true>;
 
-  /** @param mostWaiting calls that may wait for their commit; beyond it senders are asked to come back later */
-  constructor(
-    private readonly writer: Writer,
-    private readonly outbox: Outbox,
-    private readonly mostWaiting = 256,
-  ) {
+  constructor(writer: Writer, limits: Partial<CommitLimits> = {}) {
     this.#targets = new TargetLookup(writer);
-    this.#group = new GroupCommit((calls) => this.#write(calls), TOGETHER);
+    this.#repeated = new RepeatedEvents(writer, this.#targets);
+    const store = new UsageLogStore(writer, IdentityFilters.of(writer));
+    const all = { ...LIMITS, ...limits };
+    this.#identified = new BoundedCommit((batches) => store.keepIdentified(batches), all);
+    this.#unseen = new BoundedCommit((batches) => store.keepUnseen(batches), all);
   }
 
   /**
-   * @throws Fault payload_too_large for more than {@link MOST_EVENTS} events, too_many_requests when too many calls wait
+   * Keeps the events and says what became of each.
+   * @throws Fault payload_too_large for more than {@link MOST_EVENTS} events, too_many_requests when too much is under way
    */
-  async run({ provider, events, now }: IngestInput): Promise<IngestResult> {
+  async run(input: IngestInput): Promise<IngestResult> {
+    const judged = await this.#identified.admit(sizeOf(input.events), async () => {
+      const [verdicts, packed] = await this.#judge(input);
+      if (packed) await this.#keep(input, packed, verdicts);
+      return verdicts;
+    });
+    const verdicts = input.events.map(({ source, id }, i): EventVerdict => ({
+      source,
+      id,
+      ...(judged[i] ?? ACCEPTED),
+    }));
+    const counts = { accepted: 0, duplicate: 0, conflict: 0, held: 0, rejected: 0 };
+    for (const { verdict } of verdicts) counts[verdict] += 1;
+    return { ...counts, verdicts };
+  }
+
+  /**
+   * Keeps the events and says which cannot be kept or are held. Repeats are found when usage is rolled up, and count once.
+   * @throws as {@link run}
+   */
+  async accept(input: IngestInput): Promise<ReceivedUsage> {
+    return this.#unseen.admit(sizeOf(input.events), async () => {
+      const [verdicts, packed] = await this.#judge(input);
+      if (packed) await this.#receive(input, packed, verdicts);
+      const rejected = input.events.flatMap(({ source, id }, i): EventVerdict[] => {
+        const judged = verdicts[i];
+        return judged ? [{ source, id, ...judged }] : [];
+      });
+      const lost = verdicts.filter((judged) => judged?.verdict === 'rejected').length;
+      return { received: input.events.length - lost, rejected };
+    });
+  }
+
+  /** Verdicts on the events that are rejected or held, by place, and the batch of those that are to be kept, if any. */
+  async #judge({ provider, events, now }: IngestInput): Promise<[(Judged | undefined)[], PackedCall | undefined]> {
     if (events.length > MOST_EVENTS) {
       throw new Fault(
         'payload_too_large',
         `A batch has at most ${MOST_EVENTS} events; this one has ${events.length}. Send it in parts.`,
       );
     }
-    if (this.#waiting >= this.mostWaiting) {
-      throw new Fault(
-        'too_many_requests',
-        'More usage arrives than can be written at the moment. Send the same events again shortly.',
-        {
-          reason: 'ingest_saturated',
-          retryAfterSeconds: 1,
-        },
-      );
-    }
-    this.#waiting += 1;
-    try {
-      const judged = await this.#judge(provider, events, now);
-      const rows = judged.filter((each): each is UsageRow => !('outcome' in each));
-      const kept = rows.length > 0 ? await this.#group.add({ rows, now }) : [];
-      return summary(events, judged, kept);
-    } finally {
-      this.#waiting -= 1;
-    }
-  }
-
-  async #judge(provider: string, events: readonly SentEvent[], now: Instant): Promise<(UsageRow | Rejection)[]> {
-    const named = events.filter((event) => nameProblem(event) === undefined);
-    const types = new Set(named.map(({ type }) => type));
-    const subjects = new Set(named.map(({ subject }) => subject));
-    const targets = await this.#targets.find(provider, types, subjects, now);
-    return events.map((event) => nameProblem(event) ?? judge(provider, event, targets, now));
-  }
-
-  /** One transaction for the calls gathered. */
-  async #write(calls: readonly { rows: readonly UsageRow[]; now: Instant }[]): Promise<readonly (readonly Kept[])[]> {
-    const first = new Map<string, UsageRow>();
-    for (const row of calls.flatMap(({ rows }) => rows)) {
-      const identity = identityOf(row.provider, row.event);
-      if (!first.has(identity)) first.set(identity, row);
-    }
-    const unique = [...first.values()];
-    const now = instant(Math.min(...calls.map((call) => call.now)));
-    const { inserted, stored } = await this.writer.transaction(async (tx) => {
-      const inserted = await this.#store.insertOnce(tx, unique, now);
-      const repeated = unique.filter((row) => !inserted.has(identityOf(row.provider, row.event)));
-      const stored = repeated.length > 0 ? await this.#store.stored(tx, repeated) : new Map<string, StoredUsage>();
-      if (inserted.size > 0) await this.outbox.add(tx, 'rate-usage', {});
-      return { inserted, stored };
-    });
-    const verdictOf = (row: UsageRow): Kept => {
-      const identity = identityOf(row.provider, row.event);
-      const original = first.get(identity);
-      if (original && inserted.has(identity)) {
-        return row === original
-          ? { verdict: 'accepted' }
-          : repeatOf({ hash: original.hash, content: contentOf(original.event, original.account) }, row);
+    const verdicts: (Judged | undefined)[] = events.map(() => undefined);
+    const logged: LoggedEvent[] = [];
+    const places: number[] = [];
+    events.forEach((event, place) => {
+      const read = tooLarge(event) ?? loggedEvent(event, now);
+      if ('outcome' in read) verdicts[place] = { verdict: 'rejected', reason: read.reason, message: read.message };
+      else {
+        logged.push(read);
+        places.push(place);
       }
-      return repeatOf(stored.get(identity), row);
-    };
-    return calls.map(({ rows }) => rows.map(verdictOf));
+    });
+    if (logged.length === 0) return [verdicts, undefined];
+
+    const batch = packEvents(logged);
+    const known = await this.#targets.known(provider, batch, now);
+    const items = judgeBatch(batch, known, now);
+    if (items.length === 0) return [verdicts, { batch, events: logged, places, accounts: known.accounts, held: [] }];
+
+    const judged = new Map(items.map((item) => [item.index, item]));
+    const kept = logged.flatMap((event, i) => (judged.get(i)?.verdict === 'rejected' ? [] : [{ event, i }]));
+    for (const { index, verdict, reason, message } of items)
+      verdicts[places[index] ?? -1] = { verdict, reason, message };
+    if (kept.length === 0) return [verdicts, undefined];
+    const numbers = new Map(batch.accounts.map((subject, i) => [subject, known.accounts[i] ?? 0]));
+    const repacked = packEvents(kept.map(({ event }) => event));
+    const held = kept.flatMap(({ event, i }, ordinal): HeldEvent[] => {
+      const item = judged.get(i);
+      return item ? [{ ordinal, reason: item.reason, event }] : [];
+    });
+    return [
+      verdicts,
+      {
+        batch: repacked,
+        events: kept.map(({ event }) => event),
+        places: kept.map(({ i }) => places[i] ?? -1),
+        accounts: repacked.accounts.map((subject) => numbers.get(subject) ?? 0),
+        held,
+      },
+    ];
+  }
+
+  /** Keeps the events whose identity is new, and says of the others what they repeat. */
+  async #keep({ provider, now }: IngestInput, packed: PackedCall, verdicts: (Judged | undefined)[]): Promise<void> {
+    const identified = { ...batchOf(provider, packed, now), ...identitiesOf(provider, packed) };
+    const repeats = await this.#identified.add(identified, identified.body.length);
+    if (repeats.size === 0) return;
+    const repeated = [...repeats].flatMap(([ordinal, taken]) => {
+      const event = packed.events[ordinal];
+      const account = packed.accounts[packed.batch.columns.account[ordinal] ?? -1] ?? 0;
+      return event ? [{ event, account, taken }] : [];
+    });
+    const said = await this.#repeated.judge(provider, repeated, now);
+    [...repeats.keys()].forEach((ordinal, i) => (verdicts[packed.places[ordinal] ?? -1] = said[i]));
+  }
+
+  /** Held events wait for someone to look at them, so each must be there once: their identities are taken at once. */
+  async #receive(input: IngestInput, packed: PackedCall, verdicts: (Judged | undefined)[]): Promise<void> {
+    const { provider, now } = input;
+    const held = new Set(packed.held.map(({ ordinal }) => ordinal));
+    const parts = [packed.events.filter((_, i) => !held.has(i)), packed.events.filter((_, i) => held.has(i))];
+    const accounts = new Map(packed.batch.accounts.map((subject, i) => [subject, packed.accounts[i] ?? 0]));
+    const [plain, aside] = parts.map((events, part): PackedCall => {
+      const batch = held.size === 0 ? packed.batch : packEvents(events);
+      return {
+        batch,
+        events,
+        places: packed.places.filter((_, i) => held.has(i) === (part === 1)),
+        accounts: batch.accounts.map((subject) => accounts.get(subject) ?? 0),
+        held: part === 0 ? [] : packed.held.map((each, ordinal) => ({ ...each, ordinal })),
+      };
+    });
+    if (plain && plain.events.length > 0) {
+      const batch = batchOf(provider, plain, now);
+      await this.#unseen.add(batch, batch.body.length);
+    }
+    if (aside && aside.events.length > 0) await this.#keep(input, aside, verdicts);
   }
 }
 
-function judge(provider: string, event: SentEvent, targets: EventTargets, now: Instant): UsageRow | Rejection {
-  const meter = targets.meter(event.type);
-  if (!meter) {
-    const message = `There is no meter named "${event.type}" (the event's "type"). Create it with POST /v1/meters, then send the event again with the same id.`;
-    return { outcome: 'rejected', reason: 'unknown_meter', message };
-  }
-  const account = targets.account(event.subject);
-  if (account === undefined) {
-    const message = `There is no account with the id, name or wallet "${event.subject}" (the event's "subject"). Create one of that name with POST /v1/accounts, then send the event again with the same id.`;
-    return { outcome: 'rejected', reason: 'unknown_account', message };
-  }
-  const acceptance = acceptEvent(event, meter, now);
-  if (acceptance.outcome === 'rejected') return acceptance;
-  const hash = createHash('sha256')
-    .update(canonicalContent(contentOf(acceptance.event, account)))
-    .digest('hex');
-  return { provider, account, event: acceptance.event, hash };
-}
-
-/** The verdict on an event whose identity is taken. */
-function repeatOf(stored: StoredUsage | undefined, row: UsageRow): Kept {
-  if (!stored) throw new Fault('invariant_broken', 'a usage event was neither inserted nor found');
-  if (stored.hash === row.hash) return { verdict: 'duplicate' };
-  const fields = differingFields(stored.content, contentOf(row.event, row.account)).join(', ');
+function batchOf(provider: string, { batch, events, accounts, held }: PackedCall, now: Instant) {
   return {
-    verdict: 'conflict',
-    reason: 'content_differs',
-    message: `An event with this source and id was received before with another ${fields}; the first one counts. If this is another event, give it an id of its own.`,
+    provider,
+    body: Buffer.from(JSON.stringify(batch)),
+    ...spanOf(batch, NONE, now),
+    events: events.length,
+    accounts,
+    skip: held.map(({ ordinal }) => ordinal),
+    held,
   };
 }
+const NONE: ReadonlySet<number> = new Set();
 
-function summary(
-  events: readonly SentEvent[],
-  judged: readonly (UsageRow | Rejection)[],
-  kept: readonly Kept[],
-): IngestResult {
-  const remaining = kept[Symbol.iterator]();
-  const verdicts = events.map(({ source, id }, i): EventVerdict => {
-    const judgement = judged[i];
-    if (judgement && 'outcome' in judgement) {
-      return { source, id, verdict: 'rejected', reason: judgement.reason, message: judgement.message };
-    }
-    const next = remaining.next();
-    if (next.done) throw new Fault('invariant_broken', 'ingest answered with fewer verdicts than events');
-    return { source, id, ...next.value };
+/** Identities of all events, and the marks of their contents; none where what an event says is not settled yet. */
+function identitiesOf(provider: string, { batch, events, accounts }: PackedCall) {
+  const identities = Buffer.allocUnsafe(events.length * IDENTITY_BYTES);
+  const marks = Buffer.alloc(events.length * MARK_BYTES);
+  const unmarked = new Uint8Array(events.length);
+  events.forEach((event, i) => {
+    const account = accounts[batch.columns.account[i] ?? -1] ?? 0;
+    writeIdentity(identities, i * IDENTITY_BYTES, provider, event.source, event.id);
+    if (account === 0) unmarked[i] = 1;
+    else writeMark(marks, i * MARK_BYTES, event, account);
   });
-  const count = (verdict: EventVerdict['verdict']) => verdicts.filter((each) => each.verdict === verdict).length;
+  return { identities, marks, unmarked };
+}
+
+/** About how many bytes a call keeps in memory until it is answered. */
+const sizeOf = (events: readonly SentEvent[]): number => events.length * 256;
+
+const charactersOf = ({ source, id, type, subject, time = '', data }: SentEvent): number => {
+  let characters = source.length + id.length + type.length + subject.length + time.length;
+  if (!data) return characters;
+  const { value = '', level = '', delta = '', weight = '', cost = '', resource = '', dimensions } = data;
+  characters += value.length + level.length + delta.length + weight.length + cost.length + resource.length;
+  if (dimensions) for (const key in dimensions) characters += key.length + (dimensions[key]?.length ?? 0);
+  return characters;
+};
+
+function tooLarge(event: SentEvent): (Omit<Rejection, 'reason'> & { readonly reason: string }) | undefined {
+  if (charactersOf(event) <= MOST_EVENT_CHARACTERS) return undefined;
   return {
-    accepted: count('accepted'),
-    duplicate: count('duplicate'),
-    conflict: count('conflict'),
-    rejected: count('rejected'),
-    verdicts,
+    outcome: 'rejected',
+    reason: 'event_too_large',
+    message: `An event has at most ${MOST_EVENT_CHARACTERS / 1024} KiB: send what was used, and keep what it was used for with you.`,
   };
 }

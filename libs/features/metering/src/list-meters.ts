@@ -1,6 +1,5 @@
-import type { Meter } from '@core/metering';
 import type { Database } from '@platform/database';
-import { MeterReader } from './meter.reader.js';
+import { MeterReader, type StoredMeter } from './meter.reader.js';
 
 /** The provider's meters, in order of name. */
 export class ListMeters {
@@ -8,7 +7,7 @@ export class ListMeters {
 
   constructor(private readonly database: Database) {}
 
-  async run(input: { readonly provider: string }): Promise<Meter[]> {
+  async run(input: { readonly provider: string }): Promise<StoredMeter[]> {
     return this.database.forProvider(input.provider, (tx) => this.#meters.list(tx));
   }
 }

@@ -1,19 +1,31 @@
-import type { Meter } from '@core/metering';
+import { type DurationFlag, type Meter, type QuantityParts, durationOf, quantityOf, versionAt } from '@core/metering';
 import { Fault } from '@core/faults';
-import { type Decimal, ZERO, addDecimals } from '@core/money';
-import { type Instant, type Period, type WindowSize, formatInstant, overlap, windowsOf } from '@core/time';
-import { exact, Prisma, type Tx } from '@platform/database';
+import { type Decimal, ZERO } from '@core/money';
+import type { PriceTerms, RatedUsage } from '@core/pricing';
+import { type Instant, type Period, addMs, formatInstant, instant, overlap, zonedWindowsOf } from '@core/time';
+import type { Tx } from '@platform/database';
+import { QUARTER_MS, type Spans, cellSums, countedValues, isCellBound } from './cell-usage.js';
+import { groupedParts } from './grouped-usage.js';
+import type { StoredMeter } from './meter.reader.js';
+import { minuteParts } from './minute-usage.js';
+import { levelPoints, pointsAfter, runPoints } from './point-usage.js';
+import { levelSegments } from './point-segments.js';
+import { partsOf } from './usage-parts.js';
 
 export interface UsageQuery {
   /** `acct_…` */
   readonly account: string;
-  readonly meter: Pick<Meter, 'id' | 'aggregation'>;
+  readonly meter: StoredMeter;
   readonly range: Period;
-  /** Now: an open level counts up to here. */
+  /** Now: an open level or run counts up to here. */
   readonly asOf: Instant;
   /** Leaves out usage that was sold through the gate, which is paid already. */
-  readonly unpaidOnly?: boolean;
+  readonly unsoldOnly?: boolean;
 }
+
+/** Sizes of windows. */
+export const USAGE_WINDOWS = ['minute', 'hour', 'day', 'month'] as const;
+export type UsageWindowSize = (typeof USAGE_WINDOWS)[number];
 
 export interface UsageWindow {
   readonly period: Period;
@@ -21,125 +33,183 @@ export interface UsageWindow {
   readonly quantity: Decimal;
 }
 
+export interface UsageGroup {
+  /** null where events lacked the dimension. */
+  readonly dimensions: Readonly<Record<string, string | null>>;
+  readonly quantity: Decimal;
+}
+
 /** Most windows one query may ask for. */
 export const MOST_WINDOWS = 2_000;
 
-const SHORTEST_MS: Record<WindowSize, number> = { hour: 3_600_000, day: 86_400_000, month: 28 * 86_400_000 };
+const SHORTEST_MS: Record<UsageWindowSize, number> = {
+  minute: 60_000,
+  hour: 3_600_000,
+  day: 23 * 3_600_000,
+  month: 28 * 86_400_000,
+};
 
-/** Quantities, counted in SQL with exact NUMERIC. The rule for levels is that of `levelIntegral` in core. */
+const POINT_METERS: readonly string[] = ['latest', 'duration', 'level'];
+/** Whether quantities come from points, and so may be asked for any instant. */
+const isPointMeter = ({ aggregation }: Pick<Meter, 'aggregation'>): boolean => POINT_METERS.includes(aggregation);
+
+/**
+ * Quantities from derived rows, exact, in one or two statements whatever the number of events. The conversion and rounding of
+ * the version in force at the end of a span hold for all of it. Usage sold is added as it was sold.
+ *
+ * Spans of meters that are counted in cells begin and end on a quarter of an hour (UTC) or where a price or definition changes;
+ * an end in the quarter under way, or later, means the end of what is stored. Sold usage of other meters is placed by its quarter.
+ */
 export class UsageReader {
-  /** The quantity of a range. */
+  /** One quantity for each period, 0 where there is none. */
+  async quantities(tx: Tx, query: UsageQuery, periods: readonly Period[]): Promise<Decimal[]> {
+    return this.#quantitiesOf(
+      tx,
+      query,
+      periods.map((period) => [period]),
+    );
+  }
+
+  /** The quantity of the range; 0 where there is none. */
   async total(tx: Tx, query: UsageQuery): Promise<Decimal> {
-    const [window] = await this.#quantities(tx, query, [query.range]);
-    return window?.quantity ?? ZERO;
+    const [quantity] = await this.quantities(tx, query, [query.range]);
+    return quantity ?? ZERO;
   }
 
   /**
-   * The quantities of the hours, days or months (UTC) of a range, in order, empty ones as 0. The first and last are cut to
-   * the range, so the windows add up to the total.
-   * @throws Fault invalid_request for more than {@link MOST_WINDOWS} windows
+   * The quantities of the windows of a range in an IANA zone (UTC when none is given), in order, empty ones as 0. The first and
+   * the last are cut to the range. Minutes of meters that are counted in cells are counted from the log.
+   * @throws Fault invalid_request (`too_many_windows`, `unaligned_range`)
    */
-  async windows(tx: Tx, query: UsageQuery & { readonly window: WindowSize }): Promise<UsageWindow[]> {
-    const { range, window } = query;
+  async windows(
+    tx: Tx,
+    query: UsageQuery & { readonly window: UsageWindowSize; readonly zone?: string | undefined },
+  ): Promise<UsageWindow[]> {
+    const { range, window, zone = 'UTC', meter } = query;
     if ((range.end - range.start) / SHORTEST_MS[window] > MOST_WINDOWS) {
       throw new Fault(
         'invalid_request',
         `That is more than ${MOST_WINDOWS} windows: ask for a shorter range or larger windows.`,
-        {
-          reason: 'too_many_windows',
-        },
+        { reason: 'too_many_windows' },
       );
     }
-    return this.#quantities(
-      tx,
-      query,
-      windowsOf(range, window).flatMap((each) => overlap(each, range) ?? []),
-    );
+    const periods = zonedWindowsOf(range, window, zone).flatMap((each) => overlap(each, range) ?? []);
+    const quantities =
+      window === 'minute' && !isPointMeter(meter)
+        ? (await minuteParts(tx, query, periods)).map((parts, i) => quantityAt(meter, periods[i], parts))
+        : await this.quantities(tx, query, periods);
+    return periods.map((period, i) => ({ period, quantity: quantities[i] ?? ZERO }));
   }
 
-  /** Whether a level meter has a level above zero in force at an instant, or a level still to come. */
-  async accrues(tx: Tx, { account, meter, at }: { account: string; meter: string; at: Instant }): Promise<boolean> {
-    const instant = formatInstant(at);
-    const rows = await tx.$queryRaw<{ accrues: boolean }[]>`
-      ${resourcesOf(account, meter)}
-      SELECT EXISTS (
-        SELECT FROM resources r CROSS JOIN LATERAL (${lastLevel(account, meter, instant, '<=')}) carried
-        WHERE r.resource IS NOT NULL AND carried.level > 0
-      ) OR EXISTS (
-        SELECT FROM usage_events u WHERE u.meter_id = ${meter} AND u.account_id = ${account} AND u.level IS NOT NULL AND u.time > ${instant}::timestamptz
-      ) AS accrues`;
-    return rows[0]?.accrues ?? false;
+  /**
+   * The quantity of each tuple of the dimensions in `by`, which are among those the meter groups by. In order of the tuple.
+   * @throws Fault invalid_request (`not_grouped`) for another dimension
+   */
+  async groups(tx: Tx, query: UsageQuery & { readonly by: readonly string[] }): Promise<UsageGroup[]> {
+    const { meter, range, by } = query;
+    const strange = by.find((name) => !meter.versions.some(({ groupBy }) => groupBy.includes(name)));
+    if (strange !== undefined) {
+      throw new Fault(
+        'invalid_request',
+        `The meter "${meter.name}" does not group by "${strange}"${meter.groupBy.length > 0 ? ` but by ${meter.groupBy.join(', ')}` : ''}. A new version of it may.`,
+        { reason: 'not_grouped' },
+      );
+    }
+    checkAligned(query, [range]);
+    const groups = await groupedParts(tx, query, by);
+    return groups.map(({ dimensions, parts }) => ({ dimensions, quantity: quantityAt(meter, range, parts) }));
   }
 
-  async #quantities(tx: Tx, query: UsageQuery, periods: readonly Period[]): Promise<UsageWindow[]> {
-    const events = await this.#eventQuantities(tx, query, periods);
-    const levels = query.meter.aggregation === 'level' ? await this.#levelQuantities(tx, query, periods) : [];
-    return periods.map((period, i) => ({ period, quantity: addDecimals(events[i] ?? ZERO, levels[i] ?? ZERO) }));
-  }
-
-  /** Events by time of use: one each for count, their value for sum, and for paid usage the quantity that was sold. */
-  async #eventQuantities(
+  /** What the terms of a price need to know of usage that was not sold. */
+  async rated(
     tx: Tx,
-    { account, meter, unpaidOnly }: UsageQuery,
-    periods: readonly Period[],
-  ): Promise<Decimal[]> {
-    if (unpaidOnly && meter.aggregation === 'level') return [];
-    const unpaid = meter.aggregation === 'count' ? Prisma.sql`1` : Prisma.sql`u.value`;
-    const only = unpaidOnly ? Prisma.sql`AND u.payment_id IS NULL` : Prisma.empty;
-    const rows = await tx.$queryRaw<{ quantity: string }[]>`
-      SELECT coalesce(sum(CASE WHEN u.payment_id IS NULL THEN ${unpaid} ELSE u.value END) FILTER (WHERE u.meter_id IS NOT NULL), 0)::text AS quantity
-      FROM ${windowList(periods)}
-        LEFT JOIN usage_events u ON u.account_id = ${account} AND u.meter_id = ${meter.id} AND u.level IS NULL
-          AND u.time >= w.start AND u.time < w.stop ${only}
-      GROUP BY w.ord ORDER BY w.ord`;
-    return rows.map(({ quantity }) => exact(quantity));
+    query: UsageQuery & { readonly terms: Pick<PriceTerms, 'needs' | 'groupBy' | 'clock'> },
+  ): Promise<RatedUsage> {
+    const { meter, range, terms } = query;
+    const unsold = { ...query, unsoldOnly: true };
+    checkAligned(unsold, [range]);
+    const [parts] = await partsOf(tx, unsold, [[range]]);
+    const needs = (need: PriceTerms['needs'][number]) => terms.needs.includes(need);
+    return {
+      quantity: quantityAt(meter, range, parts ?? {}),
+      ...(needs('values') ? { values: await countedValues(tx, query, range) } : {}),
+      ...(needs('cost') ? { cost: (await cellSums(tx, query, [[range]], false))[0]?.cost ?? ZERO } : {}),
+      ...(needs('groups') ? { groups: await this.#ratedGroups(tx, unsold, terms.groupBy) } : {}),
+      ...(needs('hours') && terms.clock ? { buckets: await this.#buckets(tx, unsold, terms.clock) } : {}),
+    };
   }
 
-  /** Each resource's level is carried into the whole range once; its segments are then laid over the windows. */
-  async #levelQuantities(
-    tx: Tx,
-    { account, meter, range, asOf }: UsageQuery,
-    periods: readonly Period[],
-  ): Promise<Decimal[]> {
-    const end = asOf < range.end ? asOf : range.end;
-    if (end <= range.start) return [];
-    const [from, to] = [formatInstant(range.start), formatInstant(end)];
-    const rows = await tx.$queryRaw<{ quantity: string }[]>`
-      ${resourcesOf(account, meter.id)}, points AS (
-        SELECT r.resource, carried.time, carried.receipt, carried.level
-        FROM resources r CROSS JOIN LATERAL (${lastLevel(account, meter.id, from, '<')}) carried
-        WHERE r.resource IS NOT NULL
-        UNION ALL
-        SELECT u.resource, u.time, u.receipt, u.level FROM usage_events u
-        WHERE u.meter_id = ${meter.id} AND u.account_id = ${account} AND u.level IS NOT NULL
-          AND u.time >= ${from}::timestamptz AND u.time < ${to}::timestamptz
-      ), segments AS (
-        SELECT p.level, p.time AS since, lead(p.time, 1, ${to}::timestamptz) OVER (PARTITION BY p.resource ORDER BY p.time, p.receipt) AS until
-        FROM points p
-      )
-      SELECT coalesce(sum(s.level * extract(epoch FROM least(s.until, w.stop) - greatest(s.since, w.start))), 0)::text AS quantity
-      FROM ${windowList(periods)} LEFT JOIN segments s ON s.level > 0 AND s.since < w.stop AND s.until > w.start
-      GROUP BY w.ord ORDER BY w.ord`;
-    return rows.map(({ quantity }) => exact(quantity));
+  /** Whether usage goes on without further events: a level above zero or an open run at `asOf`, or a point still to come. */
+  async accrues(tx: Tx, query: Pick<UsageQuery, 'account' | 'meter' | 'asOf'>): Promise<boolean> {
+    const { meter, asOf } = query;
+    if (meter.aggregation !== 'level' && meter.aggregation !== 'duration') return false;
+    const next = { start: asOf, end: addMs(asOf, 1) };
+    if (await pointsAfter(tx, query, asOf)) return true;
+    if (meter.aggregation === 'level') return levelSegments(await levelPoints(tx, query, next), next.end).length > 0;
+    const { seconds } = durationOf(await runPoints(tx, query, next), next, next.end, rulesAt(meter, asOf));
+    return seconds.units > 0n;
+  }
+
+  /** What is odd in the starts and stops of a duration meter. */
+  async flags(tx: Tx, query: UsageQuery): Promise<readonly DurationFlag[]> {
+    const { meter, range, asOf } = query;
+    if (meter.aggregation !== 'duration') return [];
+    return durationOf(await runPoints(tx, query, range), range, asOf, rulesAt(meter, range.end)).flags;
+  }
+
+  async #quantitiesOf(tx: Tx, query: UsageQuery, spans: readonly Spans[]): Promise<Decimal[]> {
+    if (spans.length === 0) return [];
+    checkAligned(query, spans.flat());
+    const parts = await partsOf(tx, query, spans);
+    return spans.map((periods, i) => quantityAt(query.meter, periods.at(-1), parts[i] ?? {}));
+  }
+
+  async #ratedGroups(tx: Tx, query: UsageQuery, by: readonly string[]): Promise<NonNullable<RatedUsage['groups']>> {
+    const groups = await this.groups(tx, { ...query, by });
+    return groups.map(({ dimensions, quantity }) => ({
+      quantity,
+      dimensions: Object.fromEntries(
+        Object.entries(dimensions).flatMap(([name, value]) => (value === null ? [] : [[name, value]])),
+      ),
+    }));
+  }
+
+  async #buckets(tx: Tx, query: UsageQuery, clock: NonNullable<PriceTerms['clock']>): Promise<Record<string, Decimal>> {
+    const buckets = new Map<string, Period[]>();
+    for (const { bucket, period } of clock.bucketsOf(query.range)) {
+      const own = buckets.get(bucket);
+      if (own) own.push(period);
+      else buckets.set(bucket, [period]);
+    }
+    const quantities = await this.#quantitiesOf(tx, query, [...buckets.values()]);
+    return Object.fromEntries([...buckets.keys()].map((bucket, i) => [bucket, quantities[i] ?? ZERO]));
   }
 }
 
-const windowList = (periods: readonly Period[]): Prisma.Sql => Prisma.sql`
-  unnest(${periods.map(({ start }) => formatInstant(start))}::text[]::timestamptz[], ${periods.map(({ end }) => formatInstant(end))}::text[]::timestamptz[])
-    WITH ORDINALITY AS w (start, stop, ord)`;
+const quantityAt = (meter: StoredMeter, period: Period | undefined, parts: QuantityParts): Decimal =>
+  quantityOf(versionAt(meter.versions, (period?.end ?? 0) - 1) ?? meter, parts);
 
-/** The resources an account ever had a level of, found one after another in the index instead of by reading every event. */
-const resourcesOf = (account: string, meter: string): Prisma.Sql => Prisma.sql`
-  WITH RECURSIVE resources AS (
-    (SELECT u.resource FROM usage_events u WHERE u.meter_id = ${meter} AND u.account_id = ${account} AND u.level IS NOT NULL ORDER BY u.resource LIMIT 1)
-    UNION ALL
-    SELECT (SELECT u.resource FROM usage_events u
-      WHERE u.meter_id = ${meter} AND u.account_id = ${account} AND u.level IS NOT NULL AND u.resource > r.resource ORDER BY u.resource LIMIT 1)
-    FROM resources r WHERE r.resource IS NOT NULL
-  )`;
+const rulesAt = (meter: StoredMeter, at: number): Meter['duration'] =>
+  (versionAt(meter.versions, at - 1) ?? meter).duration;
 
-const lastLevel = (account: string, meter: string, before: string, comparison: '<' | '<='): Prisma.Sql => Prisma.sql`
-  SELECT u.time, u.receipt, u.level FROM usage_events u
-  WHERE u.meter_id = ${meter} AND u.account_id = ${account} AND u.level IS NOT NULL AND u.resource = r.resource
-    AND u.time ${comparison === '<' ? Prisma.sql`<` : Prisma.sql`<=`} ${before}::timestamptz
-  ORDER BY u.time DESC, u.receipt DESC LIMIT 1`;
+/** @throws Fault invalid_request (`unaligned_range`) when a bound lies inside a cell */
+function checkAligned({ meter, asOf }: UsageQuery, periods: readonly Period[]): void {
+  if (isPointMeter(meter)) return;
+  const current = Math.floor(asOf / QUARTER_MS) * QUARTER_MS;
+  for (const { start, end } of periods) {
+    if (!isCellBound(meter, start)) throw unaligned(meter, start);
+    if (end <= current && !isCellBound(meter, end)) throw unaligned(meter, end);
+  }
+}
+
+function unaligned(meter: StoredMeter, at: Instant): Fault {
+  const before = Math.floor(at / QUARTER_MS) * QUARTER_MS;
+  const bounds = [before, before + QUARTER_MS, ...meter.cuts];
+  const lower = formatInstant(instant(Math.max(...bounds.filter((bound) => bound <= at))));
+  const upper = formatInstant(instant(Math.min(...bounds.filter((bound) => bound > at))));
+  return new Fault(
+    'invalid_request',
+    `Usage of "${meter.name}" is counted by the quarter of an hour, so that ${formatInstant(at)} cannot bound a range. The nearest instants that can are ${lower} and ${upper}.`,
+    { reason: 'unaligned_range', details: { nearest: [lower, upper] } },
+  );
+}

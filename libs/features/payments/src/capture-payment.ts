@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { Fault } from '@core/faults';
 import { capturePayment } from '@core/ledger';
 import { amount, assetId, formatDecimal, parseDecimal } from '@core/money';
@@ -149,9 +148,6 @@ function decide(item: Item, payment: PaymentRow | undefined): Captured | { captu
       charged: verdict.charged,
       quantity,
       reply: item.reply && Buffer.byteLength(item.reply.body, 'base64') <= KEPT_BYTES ? item.reply : undefined,
-      eventHash: createHash('sha256')
-        .update(`${payment.id}\n${payment.meter ?? ''}\n${quantity}\n`)
-        .digest('hex'),
       transfers: postings([entry]),
     },
     served: { ...payment, state: 'served', charged: verdict.charged, quantity },

@@ -137,7 +137,9 @@ describe('the claim machine, against a model', () => {
             events: string;
           }>(
             `SELECT p.state, p.charged, (SELECT count(*) FROM transfers t WHERE t.reference = p.id) AS transfers,
-              (SELECT count(*) FROM payment_replies r WHERE r.payment_id = p.id) AS replies, (SELECT count(*) FROM usage_events u WHERE u.payment_id = p.id) AS events
+              (SELECT count(*) FROM payment_replies r WHERE r.payment_id = p.id) AS replies,
+              (SELECT count(*) FROM usage_log u, json_array_elements(u.body::json -> 'items') AS item
+                WHERE u.kind = 'sold' AND item ->> 4 = p.id) AS events
             FROM payments p WHERE p.id = $1`,
             [payment],
           );

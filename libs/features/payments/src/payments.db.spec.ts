@@ -79,7 +79,13 @@ describe('the paid path, on PostgreSQL', () => {
       { posting_key: `capture:${payment.id}:payment`, amount: '4000' },
     ]);
     expect(
-      (await path.owner.query('SELECT value::text FROM usage_events WHERE payment_id = $1', [payment.id])).rows,
+      (
+        await path.owner.query(
+          `SELECT item ->> 3 AS value FROM usage_log, json_array_elements(body::json -> 'items') AS item
+          WHERE kind = 'sold' AND item ->> 4 = $1`,
+          [payment.id],
+        )
+      ).rows,
     ).toEqual([{ value: '1' }]);
   });
 

@@ -63,7 +63,6 @@ export interface CaptureItem {
   readonly quantity: string;
   readonly reply:
     { readonly status: number; readonly headers: Readonly<Record<string, string>>; readonly body: string } | undefined;
-  readonly eventHash: string;
   readonly transfers: readonly unknown[];
 }
 
@@ -226,7 +225,6 @@ export class PaymentStore {
           replyStatus: item.reply?.status ?? null,
           replyHeaders: item.reply?.headers ?? null,
           replyBody: item.reply?.body ?? null,
-          eventHash: item.eventHash,
           transfers: item.transfers,
         })),
       ),

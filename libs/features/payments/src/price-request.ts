@@ -57,7 +57,8 @@ export class PriceRequest {
 
   /**
    * The quote of a request at the price in force at `at` (now when absent).
-   * @throws Fault not_found for an unknown meter, unprocessable for a meter that cannot be sold per call
+   * @throws Fault not_found for an unknown meter; unprocessable for a meter that cannot be sold per call: without a price, priced
+   *   in a currency (`asset_not_payable`), or by a model or terms that need a whole period (`price_not_per_request`)
    */
   async run(provider: string, request: QuotedRequest, at: Instant = this.clock.now()): Promise<Quote> {
     const [entry, payee] = await Promise.all([
@@ -81,11 +82,12 @@ export class PriceRequest {
     }
     const asset = this.assets().find(({ id }) => id === price.asset);
     if (!asset) {
-      throw new Fault(
-        'unprocessable',
-        `Meter "${request.meter}" is priced in ${price.asset}, which cannot be paid per call here.`,
-        { reason: 'asset_not_payable' },
-      );
+      const why = price.asset.startsWith('iso4217:')
+        ? 'a currency: its usage is billed on a statement and cannot be paid per call. Price it in a token to sell it here'
+        : 'which cannot be paid per call here';
+      throw new Fault('unprocessable', `Meter "${request.meter}" is priced in ${price.asset}, ${why}.`, {
+        reason: 'asset_not_payable',
+      });
     }
     const quantity = parseDecimal(request.quantity);
     if (!quantity) throw new Fault('invariant_broken', 'a canonical quantity does not read');

@@ -1,20 +1,9 @@
-import { type AssetId, type Decimal, assetId } from '@core/money';
 import type { Period } from '@core/time';
-import { at, big, exact, type Tx } from '@platform/database';
+import type { Tx } from '@platform/database';
+import { chargeOf, type StoredCharge } from './charge.store.js';
 
-/** What an account owes for a meter over a window at one price version. */
-export interface Charge {
-  /** `chg_…` */
-  readonly id: string;
-  readonly account: string;
-  readonly meter: string;
-  readonly price: string;
-  readonly window: Period;
-  readonly quantity: Decimal;
-  readonly asset: AssetId;
-  readonly atomic: bigint;
-  readonly revision: number;
-}
+/** What an account owes for a span of service at one price version. */
+export type Charge = StoredCharge;
 
 /** Charges as they stand now. */
 export class ChargeReader {
@@ -22,18 +11,14 @@ export class ChargeReader {
   async of(tx: Tx, account: string, range: Period): Promise<Charge[]> {
     const rows = await tx.charge.findMany({
       where: { accountId: account, windowStart: { lt: new Date(range.end) }, windowEnd: { gt: new Date(range.start) } },
-      orderBy: [{ windowStart: 'asc' }, { meterId: 'asc' }, { priceId: 'asc' }],
+      orderBy: [{ windowStart: 'asc' }, { serviceStart: 'asc' }, { meterId: 'asc' }, { priceId: 'asc' }],
     });
-    return rows.map((row) => ({
-      id: row.id,
-      account: row.accountId,
-      meter: row.meterId,
-      price: row.priceId,
-      window: { start: at(row.windowStart), end: at(row.windowEnd) },
-      quantity: exact(row.quantity),
-      asset: assetId(row.asset),
-      atomic: big(row.amount),
-      revision: row.revision,
-    }));
+    return rows.map(chargeOf);
+  }
+
+  /** Charges by id. */
+  async named(tx: Tx, ids: readonly string[]): Promise<Map<string, Charge>> {
+    const rows = await tx.charge.findMany({ where: { id: { in: [...ids] } } });
+    return new Map(rows.map((row) => [row.id, chargeOf(row)]));
   }
 }

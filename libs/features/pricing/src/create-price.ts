@@ -1,24 +1,20 @@
 import { Fault } from '@core/faults';
 import { ID_PREFIXES, type IdSource } from '@core/ids';
-import type { Asset } from '@core/money';
 import type { ReleaseLevel } from '@core/payments';
-import { readTerms } from '@core/pricing';
 import { type Clock, type Instant, formatInstant } from '@core/time';
 import { MeterReader } from '@features/metering';
 import type { Database } from '@platform/database';
 import type { Outbox } from '@platform/queues';
+import { DueMarks } from './due-marks.store.js';
 import { PriceBook, type StoredPrice } from './price-book.js';
+import { PriceStore } from './price.store.js';
+import { type PriceSpec, readPrice } from './read-price.js';
 import { RatingStore } from './rating.store.js';
 
-export interface PriceDefinition {
+export interface PriceDefinition extends PriceSpec {
   readonly provider: string;
   /** Name or id of the meter. */
   readonly meter: string;
-  /** `per_unit`. */
-  readonly model: string;
-  /** What the model needs; for per_unit `{ rate: "0.004" }`, in whole units of the asset for one unit of the meter. */
-  readonly definition: unknown;
-  readonly asset: Pick<Asset, 'id' | 'decimals'>;
   /** Absent: submitted. */
   readonly release?: ReleaseLevel | undefined;
   /** Absent: now. */
@@ -26,14 +22,16 @@ export interface PriceDefinition {
 }
 
 /**
- * Makes a price version. Versions never change: a new price is a new version, in force from its instant on. It may not
- * begin in the past, where it would change what was already owed, except for a meter that has no price yet: then usage
- * metered since that instant is charged.
+ * Makes a price version for every account. Versions never change: a new price is a new version, in force from its instant
+ * on. It may not begin in the past, where it would change what was already owed, except for a meter that has no price yet:
+ * then usage metered since that instant is charged, as far as its period is not closed.
  */
 export class CreatePrice {
   readonly #meters = new MeterReader();
   readonly #book = new PriceBook();
-  readonly #store = new RatingStore();
+  readonly #prices = new PriceStore();
+  readonly #rating = new RatingStore();
+  readonly #marks = new DueMarks();
 
   constructor(
     private readonly database: Database,
@@ -44,33 +42,28 @@ export class CreatePrice {
 
   /**
    * @returns `exists` when the same version was made before
-   * @throws Fault not_found (`unknown_meter`), invalid_request (`invalid_price`, `price_in_past`), conflict (`price_exists`)
+   * @throws Fault not_found (`unknown_meter`), invalid_request (`invalid_price`, `price_in_past`), conflict (`price_exists`,
+   *   `period_closed`)
    */
   async run(input: PriceDefinition): Promise<{ readonly outcome: 'created' | 'exists'; readonly price: StoredPrice }> {
-    const terms = readTerms(input.model, input.definition);
-    if ('problem' in terms) throw new Fault('invalid_request', terms.problem, { reason: 'invalid_price' });
     const id = this.ids.next(ID_PREFIXES.price);
     return this.database.forProvider(input.provider, async (tx) => {
       const meter = await this.#meters.find(tx, input.meter);
-      if (!meter) {
-        throw new Fault(
-          'not_found',
-          `There is no meter "${input.meter.slice(0, 64)}". Create it with POST /v1/meters.`,
-          { reason: 'unknown_meter' },
-        );
-      }
-      await this.#store.lockPrices(tx, meter.id, 'alone');
+      if (!meter) throw unknownMeter(input.meter);
+      const { terms, modifiers } = readPrice(input, meter);
+      await this.#prices.lock(tx, `prices ${meter.id}`);
       const now = this.clock.now();
       const effectiveAt = input.effectiveAt ?? now;
       const versions = await this.#book.versions(tx, meter.id);
-      const release = input.release ?? 'submitted';
       const wanted: StoredPrice = {
         id,
         meter: meter.id,
+        source: 'default',
         terms,
+        modifiers,
         asset: input.asset.id,
         assetDecimals: input.asset.decimals,
-        release,
+        release: input.release ?? 'submitted',
         effectiveAt,
         createdAt: now,
       };
@@ -95,30 +88,37 @@ export class CreatePrice {
           },
         );
       }
-      await tx.price.create({
-        data: {
-          id,
-          providerId: input.provider,
-          meterId: meter.id,
-          model: terms.model,
-          definition: terms.definition,
-          asset: wanted.asset,
-          assetDecimals: wanted.assetDecimals,
-          release,
-          effectiveAt: new Date(effectiveAt),
-          createdAt: new Date(now),
-        },
-      });
-      if ((await this.#store.markAccountsOf(tx, input.provider, meter.id, effectiveAt, now)) > 0)
+      requireOpen(await this.#rating.closedUntil(tx), effectiveAt, 'effectiveAt');
+      await this.#prices.insert(tx, input.provider, wanted);
+      await this.#prices.cut(tx, input.provider, meter.number, effectiveAt);
+      if ((await this.#marks.ofMeter(tx, input.provider, meter, effectiveAt, now)) > 0)
         await this.outbox.add(tx, 'rate-usage', {});
       return { outcome: 'created' as const, price: wanted };
     });
   }
 }
 
-const sayTheSame = (a: StoredPrice, b: StoredPrice): boolean =>
+export const unknownMeter = (asked: string): Fault =>
+  new Fault('not_found', `There is no meter "${asked.slice(0, 64)}". Create it with POST /v1/meters.`, {
+    reason: 'unknown_meter',
+  });
+
+/** @throws Fault conflict (`period_closed`): what lies in a closed period stands for good */
+export function requireOpen(closedUntil: Instant | undefined, from: Instant, field: string): void {
+  if (closedUntil === undefined || from >= closedUntil) return;
+  throw new Fault(
+    'conflict',
+    `"${field}" lies in a closed period, whose charges stand: the earliest is ${formatInstant(closedUntil)}.`,
+    { reason: 'period_closed', details: { earliest: formatInstant(closedUntil) } },
+  );
+}
+
+export const sayTheSame = (a: StoredPrice, b: StoredPrice): boolean =>
   a.asset === b.asset &&
   a.assetDecimals === b.assetDecimals &&
   a.release === b.release &&
+  a.name === b.name &&
+  a.meter === b.meter &&
   a.terms.model === b.terms.model &&
-  JSON.stringify(a.terms.definition) === JSON.stringify(b.terms.definition);
+  JSON.stringify(a.terms.definition) === JSON.stringify(b.terms.definition) &&
+  JSON.stringify(a.modifiers.definition) === JSON.stringify(b.modifiers.definition);

@@ -1,25 +1,27 @@
-import { ID_PREFIXES, type IdSource } from '@core/ids';
-import { type Entry, accrueUsage } from '@core/ledger';
-import { FUTURE_TOLERANCE_MS, type Meter } from '@core/metering';
-import { ZERO, amount, compareDecimals, subtractDecimals } from '@core/money';
-import { type PricedPart, pricedParts, rate } from '@core/pricing';
-import { type Clock, type Instant, addMs, monthOf, windowOf, windowsOf } from '@core/time';
-import { Ledger } from '@features/ledger';
-import { MeterReader, UsageReader } from '@features/metering';
-import type { Database, Tx, Writer } from '@platform/database';
-import { PriceBook, type StoredPrice } from './price-book.js';
-import { type DueKey, type DuePlace, RatingStore, type StoredCharge } from './rating.store.js';
+import { Fault } from '@core/faults';
+import type { IdSource } from '@core/ids';
+import { type Clock, type Instant, addMs } from '@core/time';
+import type { RollUpUsage } from '@features/metering';
+import type { Database, Writer } from '@platform/database';
+import { AccountRating } from './account-rating.js';
+import { DueMarks } from './due-marks.store.js';
+import { type DueKey, type DuePlace, RatingStore } from './rating.store.js';
 
 export interface RatingResult {
   /** Accounts' meters that were looked at. */
   readonly rated: number;
   /** Charges whose totals changed. */
   readonly changed: number;
+  /** Of those looked at, how many cannot be rated as they are: each says why, and is tried again within the hour. */
+  readonly problems: number;
 }
 
 const PAGE = 200;
 /** Rated side by side; each takes a connection. */
 const AT_ONCE = 2;
+const RETRY_MS = 3_600_000;
+
+type Outcome = { readonly changed: number } | { readonly problem: string };
 
 /**
  * Turns usage that waits into charges. A charge is the total of an account's unpaid usage of a meter in one calendar month
@@ -28,35 +30,30 @@ const AT_ONCE = 2;
  */
 export class RateUsage {
   readonly #store = new RatingStore();
-  readonly #usage = new UsageReader();
-  readonly #meters = new MeterReader();
-  readonly #book = new PriceBook();
-  readonly #ledger = new Ledger();
+  readonly #marks = new DueMarks();
+  readonly #rating: AccountRating;
 
   constructor(
     private readonly writer: Writer,
     private readonly database: Database,
     private readonly clock: Clock,
-    private readonly ids: IdSource,
-  ) {}
+    ids: IdSource,
+    private readonly rollUp: Pick<RollUpUsage, 'run'>,
+  ) {
+    this.#rating = new AccountRating(ids);
+  }
 
   /**
    * Rates everything that is due, of every provider.
-   * @throws AggregateError when some could not be rated: the others were, and those stay due
+   * @throws AggregateError when some failed for a reason of ours: the others were rated, and those stay due
    */
   async run(): Promise<RatingResult> {
     const errors: unknown[] = [];
-    const sum = { rated: 0, changed: 0 };
+    const sum = { rated: 0, changed: 0, problems: 0 };
     let place: DuePlace | undefined;
     do {
       const page = await this.#store.dueAfter(this.writer, this.clock.now(), place, PAGE);
-      for (let i = 0; i < page.length; i += AT_ONCE) {
-        for (const outcome of await Promise.allSettled(page.slice(i, i + AT_ONCE).map((due) => this.#rate(due)))) {
-          if (outcome.status === 'rejected') errors.push(outcome.reason);
-          else sum.changed += outcome.value;
-          sum.rated += 1;
-        }
-      }
+      await this.#rateAll(page, sum, errors);
       place = page.length === PAGE ? page.at(-1) : undefined;
     } while (place);
     if (errors.length > 0)
@@ -67,124 +64,89 @@ export class RateUsage {
     return sum;
   }
 
-  /** Rates what waits of one account, up to this moment, whenever it is due: before a statement is read. */
+  /** Rates what waits of one account, up to this moment and whenever it is due: before a statement is read. */
   async rateNow({ provider, account }: { readonly provider: string; readonly account: string }): Promise<RatingResult> {
-    const due = await this.database.forProvider(provider, (tx) => this.#store.dueOf(tx, account));
-    const sum = { rated: due.length, changed: 0 };
-    for (const key of due) sum.changed += await this.#rate(key);
+    await this.rollUp.run({ through: 'now' });
+    const sum = { rated: 0, changed: 0, problems: 0 };
+    const errors: unknown[] = [];
+    const dueOf = () => this.database.forProvider(provider, (tx) => this.#store.dueOf(tx, account));
+    const metered = (await dueOf()).filter(({ meter }) => meter !== '');
+    await this.#rateAll(metered, sum, errors);
+    // What the account owes without a meter follows from what was rated, so it may have become due just now.
+    await this.#rateAll(
+      (await dueOf()).filter(({ meter }) => meter === ''),
+      sum,
+      errors,
+    );
+    if (errors.length > 0) throw errors[0];
     return sum;
   }
 
-  /** One transaction for an account's usage of a meter. Answers how many charges changed. */
-  #rate(due: DueKey): Promise<number> {
+  /**
+   * Rates what waits of a provider's service before an instant, whenever it is due.
+   * @returns those that cannot be rated, with why
+   */
+  async rateBefore(provider: string, before: Instant): Promise<readonly (DueKey & { readonly problem: string })[]> {
+    const problems = new Map<string, DueKey & { readonly problem: string }>();
+    // Twice: the first round finds what the second has to add up.
+    for (const round of [1, 2]) {
+      let after: DueKey | undefined;
+      do {
+        const page = await this.database.forProvider(provider, (tx) =>
+          this.#store.waitingBefore(tx, before, after, PAGE),
+        );
+        for (const due of page) {
+          const outcome = await this.#rate(due);
+          if ('problem' in outcome && round === 2)
+            problems.set(`${due.account} ${due.meter}`, { ...due, problem: outcome.problem });
+        }
+        after = page.length === PAGE ? page.at(-1) : undefined;
+      } while (after);
+    }
+    return [...problems.values()];
+  }
+
+  async #rateAll(
+    page: readonly DueKey[],
+    sum: { rated: number; changed: number; problems: number },
+    errors: unknown[],
+  ): Promise<void> {
+    for (let i = 0; i < page.length; i += AT_ONCE) {
+      for (const outcome of await Promise.allSettled(page.slice(i, i + AT_ONCE).map((due) => this.#rate(due)))) {
+        sum.rated += 1;
+        if (outcome.status === 'rejected') errors.push(outcome.reason);
+        else if ('problem' in outcome.value) sum.problems += 1;
+        else sum.changed += outcome.value.changed;
+      }
+    }
+  }
+
+  /** One transaction for an account's usage of a meter. What cannot be rated says why and holds up nobody else. */
+  async #rate(due: DueKey): Promise<Outcome> {
+    try {
+      return { changed: await this.#apply(due) };
+    } catch (error) {
+      if (!(error instanceof Fault) || error.retryable || error.code === 'internal') throw error;
+      const again = addMs(this.clock.now(), RETRY_MS);
+      await this.database.forProvider(due.provider, (tx) => this.#store.keepProblem(tx, due, error.message, again));
+      // What no provider can mend is an error of ours, and is told where errors are.
+      if (error.code === 'invariant_broken') throw error;
+      return { problem: error.message };
+    }
+  }
+
+  #apply(due: DueKey): Promise<number> {
     return this.database.forProvider(due.provider, async (tx) => {
       await this.#store.lockUsage(tx, due);
-      await this.#store.lockPrices(tx, due.meter, 'shared');
+      await this.#store.lockPeriods(tx, due.provider, 'shared');
       const now = this.clock.now();
       const mark = await this.#store.mark(tx, due);
-      const meter = mark && (await this.#meters.find(tx, due.meter));
-      if (!mark || !meter) return 0;
-      const prices = await this.#book.versions(tx, due.meter);
-      const changed = await this.#setCharges(tx, due, meter, prices, mark.since, now);
-      await this.#settleMark(tx, due, meter, mark.marks, prices.length > 0, now);
-      return changed;
+      if (!mark) return 0;
+      const { changed, dueAgain, planSince } = await this.#rating.run(tx, due, mark.since, now);
+      if (planSince !== undefined) await this.#marks.one(tx, { ...due, meter: '' }, planSince, now);
+      if (dueAgain === undefined) await this.#store.unmark(tx, due, mark.marks);
+      else await this.#store.postpone(tx, due, mark.marks, now, dueAgain);
+      return changed.length;
     });
-  }
-
-  async #setCharges(
-    tx: Tx,
-    due: DueKey,
-    meter: Meter,
-    prices: readonly StoredPrice[],
-    since: Instant,
-    now: Instant,
-  ): Promise<number> {
-    const first = monthOf(since < now ? since : now).start;
-    const months = windowsOf({ start: first, end: addMs(now, FUTURE_TOLERANCE_MS + 1) }, 'month');
-    const existing = await this.#store.chargesFrom(tx, due, first);
-    const parts = months.flatMap((month) => pricedParts(month, prices));
-    const entries: Entry[] = [];
-    for (const part of parts) {
-      const before = existing.find(
-        ({ price, window }) => price === part.price.id && window.start === part.period.start,
-      );
-      entries.push(...(await this.#setCharge(tx, due, meter, part, before, now)));
-    }
-    // A charge whose window no longer exists, because a version took over before it began, is set to nothing.
-    const current = new Set(parts.map(({ price, period }) => `${price.id} ${period.start}`));
-    for (const charge of existing.filter(({ price, window }) => !current.has(`${price} ${window.start}`))) {
-      entries.push(...(await this.#change(tx, due, charge, { ...charge, quantity: ZERO, atomic: 0n })));
-    }
-    await this.#ledger.post(tx, ...entries);
-    return entries.length;
-  }
-
-  async #setCharge(
-    tx: Tx,
-    due: DueKey,
-    meter: Meter,
-    { price, period }: PricedPart<StoredPrice>,
-    before: StoredCharge | undefined,
-    now: Instant,
-  ): Promise<Entry[]> {
-    const quantity = await this.#usage.total(tx, {
-      account: due.account,
-      meter,
-      range: period,
-      asOf: now,
-      unpaidOnly: true,
-    });
-    if (!before && quantity.units === 0n) return [];
-    const charge = before ?? {
-      id: this.ids.next(ID_PREFIXES.charge),
-      price: price.id,
-      window: period,
-      quantity: ZERO,
-      asset: price.asset,
-      atomic: 0n,
-      revision: 0,
-    };
-    return this.#change(tx, due, charge, {
-      ...charge,
-      window: period,
-      quantity,
-      atomic: rate(price, quantity, 'half-up').atomic,
-    });
-  }
-
-  /** Writes a charge's new totals and answers with the entry of the difference; none of either when nothing differs. */
-  async #change(tx: Tx, due: DueKey, before: StoredCharge, totals: StoredCharge): Promise<Entry[]> {
-    const same =
-      compareDecimals(before.quantity, totals.quantity) === 0 &&
-      before.atomic === totals.atomic &&
-      before.window.end === totals.window.end;
-    if (same) return [];
-    const after = { ...totals, revision: before.revision + 1 };
-    const change = {
-      quantity: subtractDecimals(after.quantity, before.quantity),
-      atomic: after.atomic - before.atomic,
-    };
-    await this.#store.setCharge(tx, due, after, change);
-    return [
-      accrueUsage({
-        provider: due.provider,
-        account: due.account,
-        charge: after.id,
-        revision: after.revision,
-        meter: due.meter,
-        before: amount(after.asset, before.atomic),
-        after: amount(after.asset, after.atomic),
-      }),
-    ];
-  }
-
-  /** A level above zero goes on costing: it is due again with the next hour. Anything else waits for its next event. */
-  async #settleMark(tx: Tx, due: DueKey, meter: Meter, marks: bigint, priced: boolean, now: Instant): Promise<void> {
-    const goesOn =
-      priced &&
-      meter.aggregation === 'level' &&
-      (await this.#usage.accrues(tx, { account: due.account, meter: meter.id, at: now }));
-    if (goesOn) await this.#store.postpone(tx, due, marks, now, windowOf(now, 'hour').end);
-    else await this.#store.unmark(tx, due, marks);
   }
 }

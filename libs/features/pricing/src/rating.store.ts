@@ -1,12 +1,11 @@
-import type { Period, Instant } from '@core/time';
-import { type AssetId, type Decimal, assetId, formatDecimal } from '@core/money';
-import { formatInstant } from '@core/time';
-import { at, big, exact, type Tx, type Writer } from '@platform/database';
+import { type Instant, formatInstant } from '@core/time';
+import { at, type Tx, type Writer } from '@platform/database';
 
 /** Whose usage of which meter waits to be rated. */
 export interface DueKey {
   readonly provider: string;
   readonly account: string;
+  /** '' for what the account owes without a meter. */
   readonly meter: string;
 }
 
@@ -18,18 +17,6 @@ export interface DuePlace extends DueKey {
 export interface DueMark {
   readonly since: Instant;
   readonly marks: bigint;
-}
-
-/** A charge as it is kept. */
-export interface StoredCharge {
-  /** `chg_…` */
-  readonly id: string;
-  readonly price: string;
-  readonly window: Period;
-  readonly quantity: Decimal;
-  readonly asset: AssetId;
-  readonly atomic: bigint;
-  readonly revision: number;
 }
 
 interface DueColumns {
@@ -44,6 +31,7 @@ const keyOf = (row: DueColumns): DueKey => ({
   meter: row.meter_id,
 });
 
+/** What waits to be rated, and the locks of rating. */
 export class RatingStore {
   /** The next due rows of all providers after a place, in order of `due_at`. */
   async dueAfter(writer: Writer, now: Instant, after: DuePlace | undefined, limit: number): Promise<DuePlace[]> {
@@ -64,22 +52,47 @@ export class RatingStore {
     return rows.map((row) => ({ ...keyOf(row), dueAt: row.due_at }));
   }
 
-  /** Every due row of an account, whenever it is due. */
+  /** Every due row of an account, whenever it is due; what it owes without a meter last, as that follows from the others. */
   async dueOf(tx: Tx, account: string): Promise<DueKey[]> {
-    const rows = await tx.ratingDue.findMany({ where: { accountId: account }, orderBy: { meterId: 'asc' } });
+    const rows = await tx.ratingDue.findMany({ where: { accountId: account }, orderBy: { meterId: 'desc' } });
     return rows.map((row) => ({ provider: row.providerId, account: row.accountId, meter: row.meterId }));
   }
 
-  /** Lets one worker at a time rate an account's usage of a meter; the next one waits. Ingest is not held up by it. */
+  /** Due rows that concern service before an instant, whenever they are due, after a place. */
+  async waitingBefore(
+    tx: Tx,
+    before: Instant,
+    after: DueKey | undefined,
+    limit: number,
+  ): Promise<(DueKey & { problem?: string })[]> {
+    const rows = await tx.$queryRaw<(DueColumns & { problem: string | null })[]>`
+      SELECT provider_id, account_id, meter_id, problem FROM rating_due
+      WHERE since < ${formatInstant(before)}::timestamptz AND (account_id, meter_id) > (${after?.account ?? ''}, ${after?.meter ?? ''})
+      ORDER BY account_id, meter_id LIMIT ${limit}`;
+    return rows.map((row) => ({ ...keyOf(row), ...(row.problem === null ? {} : { problem: row.problem }) }));
+  }
+
+  /** Whether something that concerns service before an instant waits. */
+  async waitsBefore(tx: Tx, before: Instant): Promise<boolean> {
+    return (await tx.ratingDue.findFirst({ where: { since: { lt: new Date(before) } } })) !== null;
+  }
+
+  /** Lets one worker at a time rate an account's usage of a meter; the next one waits. The roll-up is not held up by it. */
   async lockUsage(tx: Tx, { account, meter }: DueKey): Promise<void> {
     await tx.$queryRaw`SELECT pg_advisory_xact_lock(hashtextextended(${`rate ${account} ${meter}`}, 0))::text`;
   }
 
-  /** Rating reads a meter's prices under a shared lock; making a price takes it alone, so none is overlooked. */
-  async lockPrices(tx: Tx, meter: string, mode: 'shared' | 'alone'): Promise<void> {
-    const key = `prices ${meter}`;
+  /** Rating holds the provider's periods open while it sets charges; closing one takes them alone. */
+  async lockPeriods(tx: Tx, provider: string, mode: 'shared' | 'alone'): Promise<void> {
+    const key = `periods ${provider}`;
     if (mode === 'shared') await tx.$queryRaw`SELECT pg_advisory_xact_lock_shared(hashtextextended(${key}, 0))::text`;
     else await tx.$queryRaw`SELECT pg_advisory_xact_lock(hashtextextended(${key}, 0))::text`;
+  }
+
+  /** Up to when charges stand for good; undefined when no period was closed. */
+  async closedUntil(tx: Tx): Promise<Instant | undefined> {
+    const { _max } = await tx.closedPeriod.aggregate({ _max: { periodEnd: true } });
+    return _max.periodEnd ? at(_max.periodEnd) : undefined;
   }
 
   async mark(tx: Tx, { provider, account, meter }: DueKey): Promise<DueMark | undefined> {
@@ -89,65 +102,24 @@ export class RatingStore {
     return row ? { since: at(row.since), marks: row.marks } : undefined;
   }
 
-  /** Done, unless it was marked again meanwhile. */
+  /** Done, unless it was marked again since it was read. */
   async unmark(tx: Tx, { account, meter }: DueKey, marks: bigint): Promise<void> {
     await tx.ratingDue.deleteMany({ where: { accountId: account, meterId: meter, marks } });
   }
 
-  /** Done up to `since`, and due again at `dueAt`; unless it was marked meanwhile, then it stays due now. */
+  /** Done up to `since`, and due again at `dueAt`; unless it was marked since it was read, then it stays due now. */
   async postpone(tx: Tx, { account, meter }: DueKey, marks: bigint, since: Instant, dueAt: Instant): Promise<void> {
     await tx.ratingDue.updateMany({
       where: { accountId: account, meterId: meter, marks },
-      data: { since: new Date(since), dueAt: new Date(dueAt) },
+      data: { since: new Date(since), dueAt: new Date(dueAt), problem: null },
     });
   }
 
-  /** Marks every account whose usage a price that takes effect at an instant may concern. Levels are carried, so all of theirs. */
-  async markAccountsOf(tx: Tx, provider: string, meter: string, effectiveAt: Instant, now: Instant): Promise<number> {
-    return tx.$executeRaw`
-      INSERT INTO rating_due (provider_id, account_id, meter_id, since, due_at)
-      SELECT DISTINCT ${provider}, u.account_id, ${meter}, ${formatInstant(effectiveAt)}::timestamptz, ${formatInstant(now)}::timestamptz
-      FROM usage_events u
-      WHERE u.meter_id = ${meter} AND u.payment_id IS NULL AND (u.level IS NOT NULL OR u.time >= ${formatInstant(effectiveAt)}::timestamptz)
-      ORDER BY 2
-      ON CONFLICT (provider_id, account_id, meter_id) DO UPDATE SET since = least(rating_due.since, excluded.since),
-        due_at = least(rating_due.due_at, excluded.due_at), marks = rating_due.marks + 1`;
-  }
-
-  /** Charges of windows that begin at or after an instant. */
-  async chargesFrom(tx: Tx, { account, meter }: DueKey, from: Instant): Promise<StoredCharge[]> {
-    const rows = await tx.charge.findMany({
-      where: { accountId: account, meterId: meter, windowStart: { gte: new Date(from) } },
+  /** Could not be rated, and why; tried again at `dueAt`, or sooner when more usage arrives. */
+  async keepProblem(tx: Tx, { account, meter }: DueKey, problem: string, dueAt: Instant): Promise<void> {
+    await tx.ratingDue.updateMany({
+      where: { accountId: account, meterId: meter },
+      data: { problem, dueAt: new Date(dueAt) },
     });
-    return rows.map((row) => ({
-      id: row.id,
-      price: row.priceId,
-      window: { start: at(row.windowStart), end: at(row.windowEnd) },
-      quantity: exact(row.quantity),
-      asset: assetId(row.asset),
-      atomic: big(row.amount),
-      revision: row.revision,
-    }));
-  }
-
-  /** Sets a charge: the first time a row, later its totals. The revision it changed by is kept with it. */
-  async setCharge(
-    tx: Tx,
-    due: DueKey,
-    charge: StoredCharge,
-    change: { quantity: Decimal; atomic: bigint },
-  ): Promise<void> {
-    const quantity = formatDecimal(charge.quantity);
-    const amount = charge.atomic.toString();
-    const [start, end] = [formatInstant(charge.window.start), formatInstant(charge.window.end)];
-    await tx.$executeRaw`
-      INSERT INTO charges (id, provider_id, account_id, meter_id, price_id, window_start, window_end, quantity, asset, amount, revision)
-      VALUES (${charge.id}, ${due.provider}, ${due.account}, ${due.meter}, ${charge.price}, ${start}::timestamptz, ${end}::timestamptz,
-        ${quantity}::numeric, ${charge.asset}, ${amount}::numeric, ${charge.revision})
-      ON CONFLICT (account_id, meter_id, price_id, window_start) DO UPDATE SET window_end = excluded.window_end,
-        quantity = excluded.quantity, amount = excluded.amount, revision = excluded.revision, rated_at = now()`;
-    await tx.$executeRaw`
-      INSERT INTO charge_revisions (charge_id, revision, provider_id, account_id, quantity_change, amount_change)
-      VALUES (${charge.id}, ${charge.revision}, ${due.provider}, ${due.account}, ${formatDecimal(change.quantity)}::numeric, ${change.atomic.toString()}::numeric)`;
   }
 }

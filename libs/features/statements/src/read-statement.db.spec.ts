@@ -4,8 +4,8 @@ import { accrueUsage, capturePayment, failPayment, settlePayment } from '@core/l
 import { type Asset, amount, erc20Asset } from '@core/money';
 import { Clock, type Instant, addMs, formatInstant, instant, parsePeriod, windowOf } from '@core/time';
 import { Ledger, LedgerReader, postings } from '@features/ledger';
-import { CreateMeter, IngestUsage } from '@features/metering';
-import { CreatePrice, RateUsage } from '@features/pricing';
+import { CreateMeter, IngestUsage, RollUpUsage } from '@features/metering';
+import { CreatePlan, CreatePrice, MoveAccount, RateUsage } from '@features/pricing';
 import { Database, Writer } from '@platform/database';
 import { Outbox } from '@platform/queues';
 import { SystemIds } from '@platform/system';
@@ -56,8 +56,8 @@ const owed = () =>
       0n,
     ),
   );
-const meter = async (name: string, aggregation: 'count' | 'sum' | 'level', rate: string) => {
-  const { meter: made } = await new CreateMeter(database, ids).run({
+const meter = async (name: string, aggregation: 'count' | 'sum' | 'level', rate: string, modifiers: object = {}) => {
+  const { meter: made } = await new CreateMeter(database, ids, clock).run({
     provider: seeded.provider,
     name,
     aggregation,
@@ -68,6 +68,7 @@ const meter = async (name: string, aggregation: 'count' | 'sum' | 'level', rate:
     meter: name,
     model: 'per_unit',
     definition: { rate },
+    modifiers,
     asset: usdc,
     effectiveAt: addMs(today, -86_400_000 * 40),
   });
@@ -76,7 +77,7 @@ const meter = async (name: string, aggregation: 'count' | 'sum' | 'level', rate:
 let serial = 0;
 const use = async (type: string, time: Instant, data?: SentEvent['data']) => {
   serial += 1;
-  const result = await new IngestUsage(writer, new Outbox()).run({
+  const result = await new IngestUsage(writer).run({
     provider: seeded.provider,
     events: [{ source: '/t', id: `s${serial}`, type, subject: 'agent-1', time: formatInstant(time), data }],
     now: clock.now(),
@@ -123,7 +124,6 @@ async function pay(charged: string, sold: { id: string; price: string }, quantit
     provider: seeded.provider,
     charged,
     quantity,
-    eventHash: '00'.repeat(32),
     transfers: postings([entry]),
   };
   expect(
@@ -148,7 +148,11 @@ beforeAll(async () => {
 beforeEach(async () => {
   clock = new HeldClock(today);
   seeded = await seedProvider(db);
-  statements = new ReadStatement(database, new RateUsage(writer, database, clock, ids), clock);
+  statements = new ReadStatement(
+    database,
+    new RateUsage(writer, database, clock, ids, new RollUpUsage(writer, new Outbox(), clock)),
+    clock,
+  );
 });
 afterAll(async () => {
   await Promise.all([database.close(), writer.close(), owner.end()]);
@@ -185,7 +189,7 @@ describe('opening + charges − payments + adjustments = closing = the ledger (M
         kind: 'metered',
         quantity: '2',
         unit: 'call',
-        price: { rate: '0.004' },
+        price: { rate: '0.004', model: 'per_unit' },
         meter: { name: 'calls' },
         amount: { atomic: '8000' },
       },
@@ -256,11 +260,77 @@ describe('opening + charges − payments + adjustments = closing = the ledger (M
   });
 
   it('shows usage that has not come to one atomic unit yet', async () => {
-    await meter('dust', 'count', '0.0000001');
+    await meter('dust', 'count', '0.0000001', { fraction: 'carry' });
     await use('dust', addMs(today, -1_000));
     const section = only(await read());
     expect(section).toMatchObject({ charges: { atomic: '0' }, closing: { atomic: '0' } });
     expect(section.lines.charges).toMatchObject([{ quantity: '1', amount: { atomic: '0' } }]);
+  });
+
+  it('shows what a plan asks without a meter, and how an amount came about', async () => {
+    await meter('calls', 'count', '1', { maximum: '1.5' });
+    const items = [{ name: 'seat', model: 'flat', definition: { amount: '49' } }];
+    await new CreatePlan(database, clock, ids).run({
+      provider: seeded.provider,
+      name: 'pro',
+      items,
+      modifiers: { maximum: '40' },
+      asset: usdc,
+    });
+    await new MoveAccount(database, new Outbox(), clock).run({
+      provider: seeded.provider,
+      account: 'agent-1',
+      plan: 'pro',
+    });
+    await use('calls', addMs(today, -1_000));
+    await use('calls', addMs(today, -2_000));
+    const section = only(await read());
+    expect(section).toMatchObject({ charges: { amount: '41.5' }, closing: { amount: '41.5' } });
+    const lines = section.lines.charges.map((line) => [
+      'name' in line ? line.name : line.meter?.name,
+      line.amount.amount,
+      'parts' in line ? line.parts : undefined,
+    ]);
+    expect(lines).toEqual(
+      expect.arrayContaining([
+        [
+          'calls',
+          '1.5',
+          [
+            { kind: 'usage', amount: '2' },
+            { kind: 'maximum', amount: '-0.5' },
+          ],
+        ],
+        ['seat', '49', undefined],
+        ['plan', '-9', [{ kind: 'maximum', amount: '-9' }]],
+      ]),
+    );
+    expect(BigInt(section.closing.atomic)).toBe(await owed());
+    const statement = await statements.run({ provider: seeded.provider, account: 'agent-1', period });
+    expect(renderStatementCsv(statement)).toMatch(/,-9,-9000000,.*plan; maximum -9/);
+  });
+
+  it('shows a correction of a closed period with the charge it corrects', async () => {
+    await meter('calls', 'count', '0.004');
+    const before = addMs(period.start, -3_600_000);
+    await use('calls', before);
+    await read();
+    const [original] = await database.forProvider(seeded.provider, (tx) => tx.charge.findMany());
+    await owner.query(
+      `INSERT INTO closed_periods (provider_id, period_start, period_end, position)
+      VALUES ($1, $2::timestamptz - interval '1 month', $2, 0)`,
+      [seeded.provider, formatInstant(period.start)],
+    );
+    await use('calls', addMs(before, -1_000));
+    const lines = only(await read()).lines.charges;
+    expect(lines).toMatchObject([
+      { quantity: '1', amount: { atomic: '4000' } },
+      { quantity: '1', amount: { atomic: '4000' }, corrects: original?.id },
+    ]);
+    const services = lines.map((line) => ('serviceStart' in line ? line.serviceStart : ''));
+    expect(services[0]).toBe(services[1]);
+    expect(services[0]?.localeCompare(formatInstant(period.start))).toBe(-1);
+    expect(await owed()).toBe(8000n);
   });
 
   it('refuses to be read when the ledger and the charges tell different stories', async () => {

@@ -14,15 +14,9 @@ import {
 } from '@core/statements';
 import { type Clock, type Instant, type Period } from '@core/time';
 import { MeterReader } from '@features/metering';
-import { PriceBook, type RateUsage, type StoredPrice } from '@features/pricing';
+import { type Charge, ChargeReader, PriceBook, type RateUsage, type StoredPrice } from '@features/pricing';
 import type { Database, Tx } from '@platform/database';
-import {
-  type ChargeDetail,
-  type Movement,
-  type PaymentDetail,
-  type PeriodSnapshot,
-  StatementStore,
-} from './statement.store.js';
+import { inChunks, type Movement, type PaymentDetail, type PeriodSnapshot, StatementStore } from './statement.store.js';
 
 export interface Statement {
   readonly provider: { readonly id: string; readonly name: string };
@@ -41,10 +35,11 @@ type Kinded<Kind extends PostingKind['kind']> = {
 };
 
 interface Details {
-  readonly charges: ReadonlyMap<string, ChargeDetail>;
+  readonly charges: ReadonlyMap<string, Charge>;
   readonly payments: ReadonlyMap<string, PaymentDetail>;
   readonly meters: ReadonlyMap<string, Meter>;
   readonly prices: ReadonlyMap<string, StoredPrice>;
+  readonly decimals: ReadonlyMap<AssetId, number>;
 }
 
 /**
@@ -56,6 +51,7 @@ export class ReadStatement {
   readonly #store = new StatementStore();
   readonly #meters = new MeterReader();
   readonly #book = new PriceBook();
+  readonly #charges = new ChargeReader();
 
   constructor(
     private readonly database: Database,
@@ -100,14 +96,26 @@ export class ReadStatement {
     const payments = new Set(
       kinds.flatMap((kind) => (kind.kind === 'paid' || kind.kind === 'payment' ? [kind.payment] : [])),
     );
+    const charges = await inChunks(
+      changes.map(({ charge }) => charge),
+      async (some) => [...(await this.#charges.named(tx, some))],
+    );
+    const paid = await this.#store.payments(tx, [...payments]);
+    const prices = await inChunks(
+      [
+        ...new Set([
+          ...charges.map(([, { price }]) => price),
+          ...[...paid.values()].flatMap(({ priceId }) => priceId ?? []),
+        ]),
+      ],
+      async (some) => [...(await this.#book.named(tx, some))],
+    );
     return {
-      charges: await this.#store.charges(
-        tx,
-        changes.map(({ charge }) => charge),
-      ),
-      payments: await this.#store.payments(tx, [...payments]),
+      charges: new Map(charges),
+      payments: paid,
       meters: new Map((await this.#meters.list(tx)).map((meter) => [meter.id, meter])),
-      prices: new Map((await this.#book.all(tx)).map((price) => [price.id, price])),
+      prices: new Map(prices),
+      decimals: await this.#book.decimals(tx),
     };
   }
 }
@@ -132,8 +140,7 @@ function sectionOf(asset: AssetId, snapshot: PeriodSnapshot, details: Details): 
     },
     snapshot.closing.get(asset) ?? 0n,
   );
-  const decimals = [...details.prices.values()].find((price) => price.asset === asset)?.assetDecimals;
-  return { ...section, decimals };
+  return { ...section, decimals: details.decimals.get(asset) };
 }
 
 /** What the ledger moved for a charge must be what the revisions of the charge changed: else one of them is wrong. */
@@ -153,9 +160,16 @@ function meteredLines(
     if (atomic !== change.atomic)
       disagree(`charge ${change.charge} changed by ${change.atomic} and its transfers by ${atomic}`);
     posted.delete(change.charge);
-    const subject = subjectOf(charge.meterId, charge.priceId, details);
     return [
-      { kind: 'metered', charge: change.charge, ...subject, service: charge.window, quantity: change.quantity, atomic },
+      {
+        kind: 'metered',
+        charge: change.charge,
+        ...subjectOf(charge.meter === '' ? undefined : charge.meter, charge.price, details),
+        ...aboutCharge(charge, details),
+        service: charge.service,
+        quantity: change.quantity,
+        atomic,
+      },
     ];
   });
   const unexplained = [...posted.keys()];
@@ -163,6 +177,18 @@ function meteredLines(
   return lines
     .filter(({ quantity, atomic }) => quantity.units !== 0n || atomic !== 0n)
     .sort((a, b) => a.service.start - b.service.start || (a.charge < b.charge ? -1 : 1));
+}
+
+/** What a plan asks across its items has no name of its own. */
+const ACROSS_ITEMS = 'plan';
+
+function aboutCharge(charge: Charge, { prices }: Details): Pick<MeteredLine, 'corrects' | 'name' | 'parts'> {
+  const plain = charge.lines.every(({ kind }) => kind === 'usage');
+  return {
+    ...(charge.corrects === undefined ? {} : { corrects: charge.corrects }),
+    ...(charge.meter === '' ? { name: prices.get(charge.price)?.name ?? ACROSS_ITEMS } : {}),
+    ...(plain ? {} : { parts: charge.lines.map(({ kind, exact }) => ({ kind, exact })) }),
+  };
 }
 
 function paidLines(moved: readonly Kinded<'paid'>[], details: Details): PaidLine[] {
@@ -210,8 +236,13 @@ function subjectOf(meterId: string | undefined, priceId: string | undefined, { m
   const price = priceId === undefined ? undefined : prices.get(priceId);
   return {
     ...(meter ? { meter: { id: meter.id, name: meter.name }, unit: quantityUnit(meter) } : {}),
-    ...(price ? { price: { id: price.id, rate: price.terms.definition.rate ?? '' } } : {}),
+    ...(price ? { price: { id: price.id, rate: rateOf(price), model: price.terms.model } } : {}),
   };
+}
+
+function rateOf({ terms }: StoredPrice): string {
+  const { rate } = terms.definition;
+  return terms.model === 'per_unit' && typeof rate === 'string' ? rate : '';
 }
 
 function paymentOf(id: string, { payments }: Details): PaymentDetail {

@@ -1,6 +1,6 @@
 import { stringify } from 'csv-stringify/sync';
 import { formatDecimal, fromAtomic } from '@core/money';
-import type { ChargeLine, PaymentLine } from '@core/statements';
+import type { ChargeLine, MeteredLine, PaymentLine } from '@core/statements';
 import { formatInstant } from '@core/time';
 import type { Statement } from './read-statement.js';
 
@@ -27,6 +27,8 @@ const COLUMNS = [
   'unit',
   'unit_price',
   'price_version',
+  'price_model',
+  'corrects',
   'amount',
   'amount_atomic',
   'payment_id',
@@ -105,6 +107,8 @@ function chargeRow(line: ChargeLine, section: Section): Row {
     ...(line.kind === 'metered'
       ? {
           line_id: line.charge,
+          corrects: line.corrects ?? '',
+          description: text(describe(line)),
           service_start: formatInstant(line.service.start),
           service_end: formatInstant(line.service.end),
         }
@@ -114,9 +118,17 @@ function chargeRow(line: ChargeLine, section: Section): Row {
     unit: text(line.unit ?? ''),
     unit_price: line.price?.rate ?? '',
     price_version: line.price?.id ?? '',
+    price_model: line.price?.model ?? '',
     ...money(line.atomic, section),
   };
 }
+
+/** What the amount is for beyond the meter: the item's name, and what the period's terms added or took off. */
+const describe = ({ name, parts }: MeteredLine): string =>
+  [
+    ...(name === undefined ? [] : [name]),
+    ...(parts ?? []).map(({ kind, exact }) => `${kind} ${formatDecimal(exact)}`),
+  ].join('; ');
 
 function paymentRow(line: PaymentLine, section: Section): Row {
   return {

@@ -60,6 +60,8 @@ function chargeJson(line: ChargeLine, section: Section) {
     ...(line.kind === 'metered'
       ? {
           charge: line.charge,
+          ...(line.corrects === undefined ? {} : { corrects: line.corrects }),
+          ...(line.name === undefined ? {} : { name: line.name }),
           serviceStart: formatInstant(line.service.start),
           serviceEnd: formatInstant(line.service.end),
         }
@@ -68,6 +70,9 @@ function chargeJson(line: ChargeLine, section: Section) {
     ...(line.price ? { price: line.price } : {}),
     quantity: formatDecimal(line.quantity),
     ...(line.unit === undefined ? {} : { unit: line.unit }),
+    ...(line.kind === 'metered' && line.parts
+      ? { parts: line.parts.map(({ kind, exact }) => ({ kind, amount: formatDecimal(exact) })) }
+      : {}),
     amount: money(line.atomic, section),
   };
 }

@@ -28,13 +28,6 @@ export interface PeriodSnapshot {
   readonly changes: readonly ChargeChange[];
 }
 
-export interface ChargeDetail {
-  readonly meterId: string;
-  readonly priceId: string;
-  readonly asset: AssetId;
-  readonly window: Period;
-}
-
 export interface PaymentDetail {
   readonly id: string;
   readonly state: string;
@@ -119,21 +112,6 @@ export class StatementStore {
     };
   }
 
-  async charges(tx: Tx, ids: readonly string[]): Promise<Map<string, ChargeDetail>> {
-    const rows = await inChunks(ids, (some) => tx.charge.findMany({ where: { id: { in: some } } }));
-    return new Map(
-      rows.map((row) => [
-        row.id,
-        {
-          meterId: row.meterId,
-          priceId: row.priceId,
-          asset: assetId(row.asset),
-          window: { start: at(row.windowStart), end: at(row.windowEnd) },
-        },
-      ]),
-    );
-  }
-
   async payments(tx: Tx, ids: readonly string[]): Promise<Map<string, PaymentDetail>> {
     const rows = await inChunks(ids, (some) => tx.payment.findMany({ where: { id: { in: some } } }));
     return new Map(
@@ -178,7 +156,7 @@ export class StatementStore {
   }
 }
 
-async function inChunks<Row>(ids: readonly string[], load: (some: string[]) => Promise<Row[]>): Promise<Row[]> {
+export async function inChunks<Row>(ids: readonly string[], load: (some: string[]) => Promise<Row[]>): Promise<Row[]> {
   const rows: Row[] = [];
   for (let i = 0; i < ids.length; i += CHUNK) rows.push(...(await load(ids.slice(i, i + CHUNK))));
   return rows;

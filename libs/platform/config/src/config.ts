@@ -63,6 +63,8 @@ const environment = z.object({
   RELEASE_WAIT_MS: wholeNumber(0, 120_000).default(8_000),
   EXPOSURE_CAP: atomic.optional(),
 
+  RATE_AFTER_MS: wholeNumber(0, 3_600_000).default(10_000),
+
   CRASH_AT: z.string().optional(),
 });
 

@@ -53,7 +53,12 @@ export class Database {
           { maxWait: 5_000, timeout: 15_000 },
         );
       } catch (error) {
-        if (attempt < 3 && error instanceof Error && RETRY.test(`${Reflect.get(error, 'code')} ${error.message}`))
+        if (
+          attempt < 3 &&
+          error instanceof Error &&
+          !(error instanceof Fault) &&
+          RETRY.test(`${Reflect.get(error, 'code')} ${error.message}`)
+        )
           continue;
         throw unavailable(error)
           ? new Fault('unavailable', 'The database cannot be reached; try again shortly.', { cause: error })
@@ -75,9 +80,13 @@ export class Database {
 
 /** Connection refused, reset, ended or timed out; server starting, stopping or full. */
 export function unavailable(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  const text = `${String(Reflect.get(error, 'code'))} ${error.message}`;
-  return /ECONNREFUSED|ECONNRESET|ETIMEDOUT|EPIPE|57P0[123]|08\d{3}|53\d{3}|P1001|P1017|P2024|P2028|Connection terminated|timeout exceeded when trying to connect/.test(
-    text,
+  // What we say ourselves may hold any text, ids and numbers too; only a driver's words tell of a connection.
+  if (!(error instanceof Error) || error instanceof Fault) return false;
+  const code = String(Reflect.get(error, 'code'));
+  return (
+    /^(?:ECONNREFUSED|ECONNRESET|ETIMEDOUT|EPIPE|57P0[123]|08\w{3}|53\w{3}|P1001|P1017|P2024|P2028)$/.test(code) ||
+    /ECONNREFUSED|ECONNRESET|ETIMEDOUT|EPIPE|\b57P0[123]\b|Connection terminated|timeout exceeded when trying to connect/.test(
+      error.message,
+    )
   );
 }

@@ -24,7 +24,8 @@ describe('row-level security', () => {
     ours = await seedProvider(db);
     theirs = await seedProvider(db);
     const { rows } = await owner.query<{ name: string }>(
-      "SELECT table_name AS name FROM information_schema.columns WHERE table_schema = 'public' AND column_name = 'provider_id' ORDER BY 1",
+      `SELECT c.relname AS name FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+       WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND a.attname = 'provider_id' ORDER BY 1`,
     );
     owned = rows.map(({ name }) => name);
   });
@@ -39,6 +40,14 @@ describe('row-level security', () => {
     const { rows } = await owner.query<{ name: string }>(
       'SELECT relname AS name FROM pg_class WHERE relname = ANY ($1) AND NOT (relrowsecurity AND relforcerowsecurity)',
       [[...owned, 'providers']],
+    );
+    expect(rows).toEqual([]);
+  });
+
+  it('lets no role reach a partition but through its table', async () => {
+    const { rows } = await owner.query<{ partition: string; role: string }>(
+      `SELECT c.relname AS partition, r.rolname AS role FROM pg_class c CROSS JOIN pg_roles r
+       WHERE c.relispartition AND r.rolname LIKE 'farebox%' AND has_any_column_privilege(r.oid, c.oid, 'SELECT, INSERT, UPDATE')`,
     );
     expect(rows).toEqual([]);
   });

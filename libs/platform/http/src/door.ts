@@ -93,20 +93,42 @@ export async function addHotRoutes(
 ): Promise<void> {
   await server.register(async (scope) => {
     scope.setErrorHandler((error, request, reply) => sendProblem(options, error, request, reply));
-    for (const { operation, answer } of routes)
-      scope.route({ method: operation.method, url: operation.path, handler: answer });
+    const add = (to: FastifyInstance, { operation, answer }: HotRoute) =>
+      to.route({ method: operation.method, url: operation.path, handler: answer });
+    for (const route of routes) if (!route.operation.raw) add(scope, route);
+    await scope.register(async (unread) => {
+      leaveBodies(unread);
+      for (const route of routes) if (route.operation.raw) add(unread, route);
+    });
   });
+}
+
+/** Bodies that are read behind the door, where their bytes are what counts. */
+function leaveBodies(scope: FastifyInstance): void {
+  scope.removeAllContentTypeParsers();
+  scope.addContentTypeParser(JSON_TYPE, { parseAs: 'buffer' }, (_, bytes: Buffer, done) => done(null, bytes));
 }
 
 export interface HotRoute {
   readonly operation: Operation;
-  /** Body, query and params have been read by the operation's schemas. */
+  /** Body, query and params have been read by the operation's schemas; the body of a raw operation is a Buffer. */
   readonly answer: (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
 }
 
 /** The body of a request to an operation with this schema, which the door has read by it. */
 export const bodyOf = <T extends z.ZodType>(_schema: T, request: FastifyRequest): z.output<T> =>
   request.body as z.output<T>;
+
+/**
+ * The bytes of a request to a raw operation.
+ * @throws Fault invalid_request (`missing_body`)
+ */
+export function bytesOf(request: FastifyRequest): Buffer {
+  if (Buffer.isBuffer(request.body) && request.body.length > 0) return request.body;
+  throw new Fault('invalid_request', 'The request has no body: send JSON with Content-Type: application/json.', {
+    reason: 'missing_body',
+  });
+}
 
 /** Writes a problem out; our own failures are logged with their cause. */
 export function sendProblem(
@@ -199,7 +221,7 @@ function readInput(operation: Operation, request: FastifyRequest): void {
       },
     );
   }
-  request.body = parse(operation.body, request.body, 'body');
+  if (!operation.raw) request.body = parse(operation.body, request.body, 'body');
 }
 
 const hasFields = (query: unknown): boolean =>

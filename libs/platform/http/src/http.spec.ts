@@ -1,5 +1,9 @@
 import { Fault, FAULT_STATUS, type FaultCode } from '@core/faults';
+import { IdSource } from '@core/ids';
 import { z } from 'zod';
+import { createLogger, Metrics } from '@platform/telemetry';
+import { type CallerCheck, KeyCheck } from './caller.js';
+import { addHotRoutes, bytesOf, type DoorOptions, openDoor } from './door.js';
 import { type Operation, OperationTable } from './operation.js';
 import { openApiOf } from './open-api.js';
 import { parse } from './parse.js';
@@ -163,5 +167,53 @@ it('the document says who may use an operation and what goes in', () => {
         },
       },
     },
+  });
+});
+
+describe('a raw operation', () => {
+  class Ids extends IdSource {
+    next(): string {
+      return 'req_1';
+    }
+  }
+  class Nobody extends KeyCheck {
+    check(): Promise<CallerCheck> {
+      return Promise.resolve({ outcome: 'refused', reason: 'unknown' });
+    }
+  }
+  const raw: Operation = { ...operation('POST', '/raw'), raw: true, body: z.strictObject({}), bodyLimit: 64 };
+  const read: Operation = { ...operation('POST', '/read'), body: z.strictObject({ a: z.int() }) };
+  const send = async (url: string, body: string | undefined, type = 'application/json') => {
+    const options: DoorOptions = {
+      operations: new OperationTable([raw, read]),
+      keys: new Nobody(),
+      ids: new Ids(),
+      logger: createLogger({ service: 'api', level: 'silent' }),
+      metrics: new Metrics({ ofProcess: false }),
+      pages: [],
+      trustedProxies: 0,
+    };
+    const server = await openDoor(options);
+    await addHotRoutes(server, options, [
+      { operation: raw, answer: async (request) => ({ hex: bytesOf(request).toString('hex') }) },
+      { operation: read, answer: async (request) => ({ read: request.body }) },
+    ]);
+    const headers = body === undefined ? {} : { 'content-type': type };
+    const answer = await server.inject({ method: 'POST', url, headers, ...(body === undefined ? {} : { body }) });
+    await server.close();
+    return { status: answer.statusCode, json: answer.json<Record<string, unknown>>() };
+  };
+
+  it('gets the bytes as they came, and those beside it read ones', async () => {
+    const bytes = ' {"a":\n1, "__proto__": ';
+    expect(await send('/raw', bytes)).toEqual({ status: 200, json: { hex: Buffer.from(bytes).toString('hex') } });
+    expect(await send('/read', '{"a": 1}')).toEqual({ status: 200, json: { read: { a: 1 } } });
+  });
+
+  it('is refused what is too large, empty, missing or of another kind', async () => {
+    expect(await send('/raw', 'x'.repeat(65))).toMatchObject({ status: 413 });
+    expect(await send('/raw', '')).toMatchObject({ status: 400, json: { reason: 'missing_body' } });
+    expect(await send('/raw', undefined)).toMatchObject({ status: 400, json: { reason: 'missing_body' } });
+    expect(await send('/raw', '{}', 'text/plain')).toMatchObject({ status: 415 });
   });
 });

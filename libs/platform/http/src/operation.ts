@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 
-export type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE';
+export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
 /** What one status of an operation means, for the OpenAPI document. */
 export interface Answer {
@@ -28,6 +28,8 @@ export interface Operation {
   readonly params?: z.ZodType;
   readonly query?: z.ZodType;
   readonly body?: z.ZodType;
+  /** The body reaches the route as the bytes that came, unread; `body` is for the document only. For hot routes. */
+  readonly raw?: boolean;
   /** Media types a body may have; `application/json` when absent. */
   readonly mediaTypes?: readonly string[];
   /** Largest body in bytes; 1 MiB when absent. */

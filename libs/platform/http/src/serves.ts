@@ -16,6 +16,7 @@ const OPERATION = 'farebox:operation';
 const METHODS: Readonly<Record<Method, RequestMethod>> = {
   GET: RequestMethod.GET,
   POST: RequestMethod.POST,
+  PUT: RequestMethod.PUT,
   PATCH: RequestMethod.PATCH,
   DELETE: RequestMethod.DELETE,
 };

@@ -59,9 +59,9 @@ describe('the logger keeps secrets', () => {
 
 it('two registries in one process count apart', async () => {
   const [one, other] = [new Metrics({ ofProcess: false }), new Metrics({ ofProcess: false })];
-  one.usageEvents('accepted', 3);
+  one.usageEvents('open', 'accepted', 3);
   one.request('GET', '/v1/payments/:id', 200, 0.02);
-  expect(await one.text()).toContain('farebox_usage_events_total{verdict="accepted"} 3');
+  expect(await one.text()).toContain('farebox_usage_events_total{door="open",verdict="accepted"} 3');
   expect(await one.text()).toContain(
     'farebox_http_request_seconds_count{method="GET",route="/v1/payments/:id",status="200"} 1',
   );

@@ -1,4 +1,8 @@
-import { collectDefaultMetrics, Counter, Histogram, Registry } from 'prom-client';
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { Fault } from '@core/faults';
+
+/** Where usage comes in: CloudEvents from anyone, or numbered batches of our own client. */
+export type UsageDoor = 'open' | 'stream';
 
 /**
  * The figures a process shows on `/metrics`, in Prometheus' text form. Labels take few values each: routes by pattern,
@@ -31,8 +35,22 @@ export class Metrics {
 
   readonly #events = new Counter({
     name: 'farebox_usage_events_total',
-    help: 'Usage events received, by verdict: accepted, duplicate, conflict, rejected.',
-    labelNames: ['verdict'] as const,
+    help: 'Usage events received, by door (open, stream) and verdict: accepted, duplicate, conflict, held, rejected.',
+    labelNames: ['door', 'verdict'] as const,
+    registers: [this.registry],
+  });
+
+  readonly #batches = new Counter({
+    name: 'farebox_usage_batches_total',
+    help: 'Calls that brought usage, by door and outcome: stored, received, duplicate, refused, failed.',
+    labelNames: ['door', 'outcome'] as const,
+    registers: [this.registry],
+  });
+
+  readonly #waiting = new Gauge({
+    name: 'farebox_usage_waiting_calls',
+    help: 'Calls that brought usage and wait for its commit, by door.',
+    labelNames: ['door'] as const,
     registers: [this.registry],
   });
 
@@ -53,8 +71,27 @@ export class Metrics {
     this.#claims.inc({ outcome });
   }
 
-  usageEvents(verdict: string, count: number): void {
-    if (count > 0) this.#events.inc({ verdict }, count);
+  usageEvents(door: UsageDoor, verdict: string, count: number): void {
+    if (count > 0) this.#events.inc({ door, verdict }, count);
+  }
+
+  /** Runs a call that brings usage: counted as waiting until it ends, and then by the outcome. */
+  async usageCall<Answer>(
+    door: UsageDoor,
+    run: () => Promise<Answer>,
+    outcomeOf: (answer: Answer) => string,
+  ): Promise<Answer> {
+    this.#waiting.inc({ door });
+    try {
+      const answer = await run();
+      this.#batches.inc({ door, outcome: outcomeOf(answer) });
+      return answer;
+    } catch (error) {
+      this.#batches.inc({ door, outcome: error instanceof Fault && error.status < 500 ? 'refused' : 'failed' });
+      throw error;
+    } finally {
+      this.#waiting.dec({ door });
+    }
   }
 
   get contentType(): string {
