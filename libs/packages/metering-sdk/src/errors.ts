@@ -30,13 +30,53 @@ export class ClosedError extends MeteringError {
   readonly code = 'closed';
 }
 
-/**
- * Why a batch was given up. `refused`: the server said no, and would again · `too_large`: one event alone is more than the
- * server takes · `exhausted`: every attempt failed · `closed`: `close` reached its deadline.
- */
-export type DropReason = 'refused' | 'too_large' | 'exhausted' | 'closed';
+/** The disk is full, or the spool holds as much as it may. Nothing was recorded; what the spool holds is safe. */
+export class SpoolFullError extends MeteringError {
+  readonly code = 'spool_full';
+}
 
-/** Usage that will not be sent again. Keep `events`: sent later with the same ids, they still count once. */
+/** Another process that is alive, or another client of this one, uses the folder of the spool. */
+export class SpoolLockedError extends MeteringError {
+  readonly code = 'spool_locked';
+}
+
+/** The disk failed. Thrown by `record`, nothing was recorded; handed to `onError`, nothing was lost and it is tried again. */
+export class SpoolFailedError extends MeteringError {
+  readonly code = 'spool_failed';
+}
+
+/** The folder of the spool is damaged beyond a torn end: `events` events recorded there cannot be read any more. */
+export class SpoolDamagedError extends MeteringError {
+  readonly code = 'spool_damaged';
+
+  constructor(
+    message: string,
+    readonly events: number,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
+
+/**
+ * Why a batch was given up. `refused`: the server said no, and would again · `too_large`: more than the server takes, and
+ * it cannot be halved · `sequence_reused`: this number of the stream is stored with other content, as when the folder of a
+ * spool was restored from a copy · `exhausted`: every attempt failed · `closed`: `close` reached its deadline.
+ */
+export type DropReason = 'refused' | 'too_large' | 'sequence_reused' | 'exhausted' | 'closed';
+
+/** A numbered batch as it was, or would have been, sent. */
+export interface DroppedBatch {
+  readonly stream: string;
+  readonly seq: number;
+  /** Post it to `/v1/events/stream` as it is: whether or not an attempt got through, it counts once. */
+  readonly body: string;
+}
+
+/**
+ * Usage that will not be sent again. To send it after all and have it count once: `batch.body` as it is, where there is a
+ * batch; else `events`, recorded with their own ids.
+ */
 export class DroppedError extends MeteringError {
   readonly code = 'dropped';
 
@@ -47,6 +87,7 @@ export class DroppedError extends MeteringError {
     /** Status of the last answer; absent when there was none. */
     readonly status?: number,
     options?: ErrorOptions,
+    readonly batch?: DroppedBatch,
   ) {
     super(message, options);
   }
@@ -61,5 +102,17 @@ export class SpanLostError extends MeteringError {
     options?: ErrorOptions,
   ) {
     super(`A span of ${seconds} s was not recorded.`, options);
+  }
+}
+
+/** A call that was served could not be recorded. The response was not disturbed; the call went unmetered. */
+export class CallLostError extends MeteringError {
+  readonly code = 'call_lost';
+
+  constructor(
+    readonly meter: string,
+    options?: ErrorOptions,
+  ) {
+    super(`A call was not recorded on meter ${meter}.`, options);
   }
 }

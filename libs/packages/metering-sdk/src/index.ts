@@ -1,7 +1,20 @@
-export type { EventVerdict, IngestResult, UsageData, UsageEvent } from './contract.js';
+export type {
+  EventVerdict,
+  IngestResult,
+  StreamBatch,
+  StreamCell,
+  StreamColumns,
+  StreamItem,
+  StreamResult,
+  UsageAction,
+  UsageData,
+  UsageEvent,
+} from './contract.js';
 export type { Counters } from './counters.js';
 export {
+  CallLostError,
   ClosedError,
+  type DroppedBatch,
   DroppedError,
   type DropReason,
   InvalidOptionError,
@@ -9,10 +22,16 @@ export {
   MeteringError,
   QueueFullError,
   SpanLostError,
+  SpoolDamagedError,
+  SpoolFailedError,
+  SpoolFullError,
+  SpoolLockedError,
 } from './errors.js';
-export type { LevelRecord, UsageRecord } from './events.js';
+export type { BatchReport, RetryReport } from './hooks.js';
+export type { Spool } from './journal.js';
 export { type FlushResult, Metering } from './metering.js';
-export type { MeteringOptions } from './options.js';
+export type { MeteringOptions, WhenFull } from './options.js';
 export type { Quantity } from './quantity.js';
 export type { Span } from './span.js';
 export type { Timer } from './timers.js';
+export type { ActionOptions, DeltaRecord, LevelRecord, UsageRecord, WeightOptions } from './usage.js';

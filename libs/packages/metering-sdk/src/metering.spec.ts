@@ -148,6 +148,30 @@ describe('a span', () => {
   });
 });
 
+describe('what runs', () => {
+  it('is recorded as actions of a resource, with weights where they are given', async () => {
+    const client = metering();
+    await client.start('machines', 'acct_1', 'vm-1', { weight: 4 });
+    clock.advance(1_000);
+    await client.heartbeat('machines', 'acct_1', 'vm-1');
+    await client.resize('machines', 'acct_1', 'vm-1', { weight: '0.5', dimensions: { region: 'eu' } });
+    await client.stop('machines', 'acct_1', 'vm-1', { time: '2026-11-21T13:00:00Z' });
+    await client.start('machines', 'acct_1', 'vm-2', { id: 'mine' });
+    await client.delta({ meter: 'bytes', account: 'acct_1', resource: 'bucket-7', delta: -512 });
+    await client.flush();
+    const events = [...server.taken.values()].filter(({ id }) => id !== 'mine');
+    expect(events.map(({ time, data }) => [time, data])).toEqual([
+      ['2026-11-21T12:00:00.000Z', { resource: 'vm-1', action: 'start', weight: '4' }],
+      ['2026-11-21T12:00:01.000Z', { resource: 'vm-1', action: 'heartbeat' }],
+      ['2026-11-21T12:00:01.000Z', { resource: 'vm-1', action: 'resize', weight: '0.5', dimensions: { region: 'eu' } }],
+      ['2026-11-21T13:00:00.000Z', { resource: 'vm-1', action: 'stop' }],
+      ['2026-11-21T12:00:01.000Z', { resource: 'bucket-7', delta: '-512' }],
+    ]);
+    expect(server.taken.get('mine')?.data).toEqual({ resource: 'vm-2', action: 'start' });
+    await expect(client.stop('machines', 'acct_1', '')).rejects.toThrow('resource is missing');
+  });
+});
+
 describe('what is refused at once', () => {
   it.each([0.1 + 0.2, Number.NaN, Infinity, 2 ** 53, '1e3', '', ' 1', '1.', '0x10', '1,5'])(
     'the quantity %p, which is not exact',

@@ -1,65 +1,129 @@
-import type { EventVerdict, UsageEvent } from './contract.js';
-import { type Counters, emptyTally } from './counters.js';
-import { ClosedError, type DroppedError, type MeteringError, QueueFullError, SpanLostError } from './errors.js';
-import { type EventOrigin, levelEvent, type LevelRecord, queuedEvent, usageEvent, type UsageRecord } from './events.js';
+import type { UsageAction } from './contract.js';
+import type { Counters } from './counters.js';
+import { ClosedError, type MeteringError, SpanLostError } from './errors.js';
 import { timeOrderedIds } from './ids.js';
+import type { OpenSpool } from './journal.js';
+import { Lane } from './lane.js';
+import { OpenDoor, type Written, written } from './open-door.js';
 import { type MeteringOptions, type Settings, settingsOf } from './options.js';
-import { EventQueue, type QueuedEvent } from './queue.js';
+import { secondsBetween } from './quantity.js';
+import { Reporter } from './reporter.js';
+import { Room } from './room.js';
 import { Sender } from './sender.js';
 import { type Span, startSpan } from './span.js';
+import { keptBatch, StreamDoor } from './stream-door.js';
+import type { StreamUsage } from './stream-draft.js';
+import { isStreamable } from './stream-form.js';
+import {
+  type ActionOptions,
+  actionUsage,
+  type DeltaRecord,
+  deltaUsage,
+  eventOf,
+  type LevelRecord,
+  levelUsage,
+  type Usage,
+  type UsageRecord,
+  valueUsage,
+  type WeightOptions,
+} from './usage.js';
 
 /** How a `flush` or `close` ended. */
 export interface FlushResult {
   /** Everything recorded before the call has been answered for (or was given up on the way; see `counters`). */
   readonly complete: boolean;
-  /** Events recorded before the call that have not been answered for. */
+  /** Events recorded before the call that have not been answered for. With a spool they are safe on disk. */
   readonly unsent: number;
 }
 
 const DEADLINE_MS = 30_000;
 
 /**
- * Records usage and delivers it to Farebox: at least once on the wire, once in the bill. One request is under way at a time,
- * so events arrive in the order they were recorded.
+ * Records usage and delivers it to Farebox: at least once on the wire, once in the bill. Usage goes by the stream door in
+ * numbered batches; usage with an id of the caller's goes by the open door. Behind each door one request is under way at a
+ * time, so events arrive in the order they were recorded.
  */
 export class Metering {
   readonly #settings: Settings;
-  readonly #origin: EventOrigin;
-  readonly #queue: EventQueue;
+  readonly #room: Room;
   readonly #sender: Sender;
-  readonly #tally = emptyTally();
-  /** Everything up to this place in line is to be sent, full batch or not. */
-  #dueThrough = 0;
-  #sending = false;
-  #closed = false;
-  #cancelTimer: (() => void) | undefined;
-  #awaiting: { through: number; done: () => void }[] = [];
+  readonly #stream: Lane<StreamUsage>;
+  readonly #open: Lane<Written>;
+  readonly #spool: OpenSpool | undefined;
+  readonly #newId: () => string;
+  readonly #reporter: Reporter;
+  #closing: Promise<FlushResult> | undefined;
 
-  /** @throws InvalidOptionError */
-  constructor(private readonly options: MeteringOptions) {
+  /**
+   * With a spool, what an earlier process left in it is sent at once.
+   * @throws InvalidOptionError; with a spool also SpoolLockedError, SpoolFullError, SpoolFailedError
+   */
+  constructor(options: MeteringOptions) {
     const settings = settingsOf(options);
+    const { stream, open } = settings.batches;
     this.#settings = settings;
-    this.#origin = { source: settings.source, now: settings.now, newId: timeOrderedIds(settings.now) };
-    this.#queue = new EventQueue(settings.capacity, settings.maxEvents, settings.maxBytes);
-    this.#sender = new Sender(settings, {
-      sent: (count) => void (this.#tally.sent += count),
-      retried: () => void (this.#tally.retries += 1),
-      answered: (batch, verdicts) => this.#answered(batch, verdicts),
-      dropped: (batch, error) => this.#dropped(batch, error),
-    });
+    this.#newId = timeOrderedIds(settings.now);
+    this.#room = new Room(settings.capacity);
+    this.#sender = new Sender(settings);
+    const streamDoor = new StreamDoor(settings.source, this.#newId, stream);
+    this.#reporter = new Reporter(options, () => streamDoor.beginAnew());
+    const spool = (this.#spool = options.spool?.open());
+
+    const found = spool?.stream.found;
+    if (found?.stream !== undefined) streamDoor.goOn(found.stream);
+    const pending = found?.pending;
+    const kept = pending && { batch: keptBatch(pending.body), through: pending.through };
+    const setAside = spool && ((name: string, text: string) => spool.setAside(name, text));
+    const { room, sender, reporter } = { room: this.#room, sender: this.#sender, reporter: this.#reporter };
+    const shared = { settings, room, sender, reporter, setAside, filled: () => this.#pump() };
+    const ofStream = { door: streamDoor, maxBytes: stream.maxBytes, numbering: streamDoor, kept };
+    const ofOpen = { door: new OpenDoor(open.maxEvents, open.maxBytes), maxBytes: open.maxBytes };
+    this.#stream = new Lane({ ...shared, ...ofStream, journal: spool?.stream });
+    this.#open = new Lane({ ...shared, ...ofOpen, journal: spool?.open });
+    this.#pump();
   }
 
   /**
-   * Resolves when the event is in the queue, not when it has arrived. Rejects with InvalidRecordError, QueueFullError or
-   * ClosedError; then nothing was queued.
+   * Resolves when the event is in the queue, or on disk where there is a spool; not when it has arrived. Rejects with
+   * InvalidRecordError, QueueFullError, SpoolFullError, SpoolFailedError or ClosedError; then nothing was recorded.
    */
   async record(record: UsageRecord): Promise<void> {
-    await this.#enqueue(usageEvent(record, this.#origin));
+    await this.#take(valueUsage(record, this.#settings.now));
   }
 
   /** Like `record`, for meters of levels: there is this much from now on, whatever there was before. */
   async level(record: LevelRecord): Promise<void> {
-    await this.#enqueue(levelEvent(record, this.#origin));
+    await this.#take(levelUsage(record, this.#settings.now));
+  }
+
+  /** Like `level`, where only the change is known. */
+  async delta(record: DeltaRecord): Promise<void> {
+    await this.#take(deltaUsage(record, this.#settings.now));
+  }
+
+  /** For meters of durations: the resource runs from now on. */
+  start(meter: string, account: string, resource: string, options: WeightOptions = {}): Promise<void> {
+    return this.#act('start', meter, account, resource, options);
+  }
+
+  /** The resource runs no more. */
+  stop(meter: string, account: string, resource: string, options: ActionOptions = {}): Promise<void> {
+    return this.#act('stop', meter, account, resource, options);
+  }
+
+  /** The resource runs on, with another weight. */
+  resize(
+    meter: string,
+    account: string,
+    resource: string,
+    options: WeightOptions & Required<Pick<WeightOptions, 'weight'>>,
+  ): Promise<void> {
+    return this.#act('resize', meter, account, resource, options);
+  }
+
+  /** The resource still runs; for meters that stop counting when they hear nothing. */
+  heartbeat(meter: string, account: string, resource: string, options: ActionOptions = {}): Promise<void> {
+    return this.#act('heartbeat', meter, account, resource, options);
   }
 
   /** Starts measuring compute seconds on the monotonic clock; `end()` records them. */
@@ -76,7 +140,7 @@ export class Metering {
       return this.record({ meter, account, value: seconds });
     });
     if (work === undefined) return span;
-    const lost = (cause: unknown): void => this.#report(new SpanLostError(measured, { cause }));
+    const lost = (cause: unknown): void => this.report(new SpanLostError(measured, { cause }));
     return (async () => {
       try {
         return await work();
@@ -86,140 +150,100 @@ export class Metering {
     })();
   }
 
+  /** Starts the monotonic clock; each call of what it gives says how many seconds have passed, as `span` would. */
+  stopwatch(): () => string {
+    const { elapsed } = this.#settings;
+    const start = elapsed();
+    return () => secondsBetween(start, elapsed());
+  }
+
   /** Sends what was recorded so far and waits for the answers, at most until the deadline; the rest is sent later. */
   async flush({ deadlineMs = DEADLINE_MS }: { readonly deadlineMs?: number } = {}): Promise<FlushResult> {
-    const through = this.#queue.entered;
-    this.#dueThrough = through;
-    this.#pump();
-    if (this.#queue.answered < through) await this.#answeredThrough(through, deadlineMs);
-    const unsent = Math.max(0, through - this.#queue.answered);
+    let isLate = false;
+    let giveUp = (): void => undefined;
+    const deadline = new Promise<void>((resolve) => (giveUp = resolve));
+    const cancel = this.#settings.deadlineTimer(deadlineMs, () => {
+      isLate = true;
+      giveUp();
+    });
+    if (this.#spool) await Promise.race([deadline, Promise.all(this.#lanes.map((lane) => lane.written()))]);
+    const ends = this.#lanes.map((lane) => ({ lane, through: lane.end }));
+    for (const { lane, through } of ends) lane.sendThrough(through);
+    const callOffs: (() => void)[] = [];
+    const answered = ends.map(
+      ({ lane, through }) => new Promise<void>((done) => callOffs.push(lane.whenAnswered(through, done))),
+    );
+    if (!isLate) await Promise.race([deadline, Promise.all(answered)]);
+    cancel();
+    for (const callOff of callOffs) callOff();
+    const unsent = ends.reduce((sum, { lane, through }) => sum + Math.max(0, through - lane.answered), 0);
     return { complete: unsent === 0, unsent };
   }
 
   /**
-   * Refuses further records, those that wait for room included, and flushes. What is unsent at the deadline is dropped and
-   * handed to `onError`.
+   * Refuses further records, those that wait for room included, and flushes. What is unsent at the deadline stays in the
+   * spool for the next process; without a spool it is dropped and handed to `onError`.
    */
-  async close(options: { readonly deadlineMs?: number } = {}): Promise<FlushResult> {
-    this.#closed = true;
-    this.#queue.refuseBlocked(new ClosedError('This client was closed while the record waited for room.'));
-    const result = await this.flush(options);
-    this.#sender.abandon();
-    this.#dueThrough = this.#queue.entered;
-    this.#pump();
-    await this.#answeredThrough(this.#queue.entered, DEADLINE_MS);
-    return result;
+  close(options: { readonly deadlineMs?: number } = {}): Promise<FlushResult> {
+    return (this.#closing ??= this.#close(options));
   }
 
   counters(): Counters {
-    return { ...this.#tally, queued: this.#queue.entered };
+    const sum = (count: (lane: Lane<StreamUsage> | Lane<Written>) => number): number =>
+      count(this.#stream) + count(this.#open);
+    const queued = sum((lane) => lane.queued);
+    const recovered = sum((lane) => lane.recovered);
+    return {
+      ...this.#reporter.tally,
+      queued,
+      recovered,
+      spooled: this.#spool ? queued - recovered : 0,
+      spilled: sum((lane) => lane.spilled),
+      waiting: sum((lane) => lane.waiting),
+    };
   }
 
-  #enqueue(event: UsageEvent): Promise<void> {
-    if (this.#closed) throw new ClosedError('This client was closed.');
-    const { capacity, whenFull, maxBytes, elapsed } = this.#settings;
-    const queued = queuedEvent(event, elapsed(), maxBytes);
-    if (whenFull === 'reject' && this.#queue.isFull) throw new QueueFullError(`${capacity} events wait already.`);
-    const entered = this.#queue.enter(queued);
-    this.#pump();
-    return entered;
+  /** Hands an error to `onError`. For what records usage on your behalf and must not fail. */
+  report(error: MeteringError): void {
+    this.#reporter.error(error);
   }
 
-  /** Starts sending if something is due and nothing is under way; otherwise sees to it that it is looked at again. */
+  get #lanes(): readonly (Lane<StreamUsage> | Lane<Written>)[] {
+    return [this.#stream, this.#open];
+  }
+
+  async #act(
+    action: UsageAction,
+    meter: string,
+    account: string,
+    resource: string,
+    options: WeightOptions,
+  ): Promise<void> {
+    await this.#take(actionUsage(action, { meter, account, resource }, options, this.#settings.now));
+  }
+
+  #take(usage: Usage): Promise<void> {
+    if (this.#closing !== undefined) throw new ClosedError('This client was closed.');
+    if (isStreamable(usage)) return this.#stream.record(usage);
+    return this.#open.record(written(eventOf(usage, usage.id ?? this.#newId(), this.#settings.source)));
+  }
+
+  async #close(options: { readonly deadlineMs?: number }): Promise<FlushResult> {
+    this.#room.refuseWaiting(new ClosedError('This client was closed while the record waited for room.'));
+    const result = await this.flush(options);
+    if (this.#spool) {
+      const closed = this.#lanes.map((lane) => lane.close());
+      this.#sender.abandon();
+      await Promise.all(closed);
+      await this.#spool.close();
+    } else {
+      this.#sender.abandon();
+      await this.flush();
+    }
+    return result;
+  }
+
   #pump(): void {
-    if (this.#sending) return;
-    this.#cancelTimer?.();
-    this.#cancelTimer = undefined;
-    const { oldest } = this.#queue;
-    if (oldest === undefined) return;
-    // A full queue is due as well: nobody can add to its batch.
-    if (this.#queue.hasFullBatch || this.#queue.isFull || this.#queue.answered < this.#dueThrough) {
-      this.#sending = true;
-      void this.#sendNext();
-      return;
-    }
-    const { maxAgeMs, elapsed, timer } = this.#settings;
-    this.#cancelTimer = timer(Math.max(0, Math.ceil(oldest.at + maxAgeMs - elapsed())), () => {
-      this.#dueThrough = Math.max(this.#dueThrough, this.#queue.entered);
-      this.#pump();
-    });
-  }
-
-  async #sendNext(): Promise<void> {
-    await this.#sender.send(this.#queue.take());
-    this.#sending = false;
-    this.#pump();
-  }
-
-  #answered(batch: readonly QueuedEvent[], verdicts: readonly EventVerdict[]): void {
-    batch.forEach(({ event }, index) => {
-      const verdict = verdicts[index];
-      if (verdict === undefined) return;
-      this.#tally[verdict.verdict === 'accepted' ? 'acknowledged' : verdict.verdict] += 1;
-      if (verdict.verdict !== 'conflict' && verdict.verdict !== 'rejected') return;
-      this.#refused(verdict, event);
-    });
-    this.#settle(batch.length);
-  }
-
-  #dropped(batch: readonly QueuedEvent[], error: DroppedError): void {
-    this.#tally.dropped += batch.length;
-    this.#report(error);
-    this.#settle(batch.length);
-  }
-
-  #settle(count: number): void {
-    this.#queue.settle(count);
-    const { answered } = this.#queue;
-    const due = this.#awaiting.filter(({ through }) => through <= answered);
-    this.#awaiting = this.#awaiting.filter(({ through }) => through > answered);
-    for (const { done } of due) done();
-  }
-
-  #answeredThrough(through: number, deadlineMs: number): Promise<void> {
-    if (this.#queue.answered >= through) return Promise.resolve();
-    return new Promise((resolve) => {
-      const waiter = {
-        through,
-        done: () => {
-          cancel();
-          resolve();
-        },
-      };
-      const cancel = this.#settings.deadlineTimer(deadlineMs, () => {
-        this.#awaiting = this.#awaiting.filter((other) => other !== waiter);
-        resolve();
-      });
-      this.#awaiting.push(waiter);
-    });
-  }
-
-  #refused(verdict: EventVerdict, event: UsageEvent): void {
-    const { onVerdict } = this.options;
-    if (onVerdict !== undefined) return this.#observe(() => onVerdict(verdict, event));
-    const why = [verdict.reason, verdict.message].filter((part) => part !== undefined).join(': ');
-    this.#sayAloud(`Usage event ${event.id} of meter ${event.type} got the verdict ${verdict.verdict}. ${why}`);
-  }
-
-  #report(error: MeteringError): void {
-    const { onError } = this.options;
-    if (onError !== undefined) return this.#observe(() => onError(error));
-    this.#sayAloud(error.message);
-  }
-
-  /** Lost usage is lost money: where nobody listens, it still does not go in silence. */
-  #sayAloud(message: string): void {
-    // eslint-disable-next-line no-console -- There is no other place for it.
-    console.error(`@farebox/metering: ${message}`);
-  }
-
-  /** A listener that fails must not stop delivery, neither at once nor by a promise. */
-  #observe(listener: () => unknown): void {
-    const failed = (): void => void (this.#tally.observerFailures += 1);
-    try {
-      Promise.resolve(listener()).catch(failed);
-    } catch {
-      failed();
-    }
+    for (const lane of this.#lanes) lane.pump();
   }
 }

@@ -1,6 +1,8 @@
 import type { EventVerdict, UsageEvent } from './contract.js';
 import type { MeteringError } from './errors.js';
 import { InvalidOptionError } from './errors.js';
+import type { BatchReport, RetryReport } from './hooks.js';
+import type { Spool } from './journal.js';
 import { awaitedTimer, backgroundTimer, type Timer } from './timers.js';
 
 /** Durations are milliseconds, sizes are bytes. */
@@ -11,11 +13,22 @@ export interface MeteringOptions {
   readonly key: string;
   /** Who observes the usage, a URI reference such as `/compute/eu-1`. Event ids are unique within it. */
   readonly source: string;
-  /** A batch is sent when it is full or when its oldest event is `maxAgeMs` old. */
+  /**
+   * A batch is sent when it is full or when its oldest event is `maxAgeMs` old. At most 5000 events and 900 KiB go into a
+   * batch of the stream door, whatever is asked for here.
+   */
   readonly batch?: { readonly maxEvents?: number; readonly maxBytes?: number; readonly maxAgeMs?: number };
-  /** Events not answered for yet. When full, `block` makes `record` wait for room, `reject` makes it throw. */
-  readonly queue?: { readonly maxEvents?: number; readonly whenFull?: 'block' | 'reject' };
-  /** After a network error, 408, 429 or 5xx: full jitter up to min · 2ⁿ, at most max. */
+  /**
+   * Events in memory that are not answered for yet. When full, `block` makes `record` wait for room, `reject` makes it
+   * throw, and `spill` leaves further events on the disk until there is room; that needs a spool, and is the default there.
+   */
+  readonly queue?: { readonly maxEvents?: number; readonly whenFull?: WhenFull };
+  /** Keeps usage on disk until it is answered for: `diskSpool({ dir })` of `@farebox/metering/spool`. */
+  readonly spool?: Spool;
+  /**
+   * After a network error, 408, 429 or 5xx: full jitter up to min · 2ⁿ, at most max. With a spool there is no last attempt,
+   * and what is refused for another reason than its content, such as a key that is not valid, is tried again as well.
+   */
   readonly retry?: { readonly attempts?: number; readonly minDelayMs?: number; readonly maxDelayMs?: number };
   /** How long one request may take. */
   readonly timeoutMs?: number;
@@ -30,21 +43,36 @@ export interface MeteringOptions {
   readonly timer?: Timer;
   /** For the deadlines of `flush` and `close`, which somebody awaits. */
   readonly deadlineTimer?: Timer;
-  /** Usage was lost: given up (`DroppedError`, with its events) or never recorded (`SpanLostError`). */
+  /**
+   * Usage was lost: given up (`DroppedError`, with its events), never recorded (`SpanLostError`, `CallLostError`), or
+   * unreadable on disk (`SpoolDamagedError`). Or the disk fails and delivery waits for it (`SpoolFailedError`).
+   */
   readonly onError?: (error: MeteringError) => unknown;
-  /** An event was not taken: its verdict is `conflict` or `rejected`. It is not sent again. */
+  /** An event was not taken: its verdict is `conflict`, `held` or `rejected`. It is not sent again. */
   readonly onVerdict?: (verdict: EventVerdict, event: UsageEvent) => unknown;
+  /** A batch has been answered. */
+  readonly onBatch?: (report: BatchReport) => unknown;
+  /** An attempt failed and there will be another. */
+  readonly onRetry?: (report: RetryReport) => unknown;
+}
+
+export type WhenFull = 'block' | 'reject' | 'spill';
+
+interface BatchLimits {
+  readonly maxEvents: number;
+  readonly maxBytes: number;
 }
 
 export interface Settings {
   readonly endpoint: string;
   readonly key: string;
   readonly source: string;
-  readonly maxEvents: number;
-  readonly maxBytes: number;
+  readonly batches: { readonly stream: BatchLimits; readonly open: BatchLimits };
   readonly maxAgeMs: number;
   readonly capacity: number;
-  readonly whenFull: 'block' | 'reject';
+  readonly whenFull: WhenFull;
+  readonly isSpooled: boolean;
+  /** Infinity with a spool. */
   readonly attempts: number;
   readonly minDelayMs: number;
   readonly maxDelayMs: number;
@@ -57,22 +85,36 @@ export interface Settings {
   readonly deadlineTimer: Timer;
 }
 
+/** Limits of a numbered batch, which cannot be split when it turns out too large. */
+const MOST_EVENTS = 5_000;
+const MOST_BYTES = 900 * 1024;
+
 /** @throws InvalidOptionError naming the option. */
 export function settingsOf(options: MeteringOptions): Settings {
   const { batch = {}, queue = {}, retry = {} } = options;
-  const whenFull = queue.whenFull ?? 'block';
-  if (whenFull !== 'block' && whenFull !== 'reject')
-    throw new InvalidOptionError('queue.whenFull is either "block" or "reject".');
+  const isSpooled = options.spool !== undefined;
+  const whenFull = queue.whenFull ?? (isSpooled ? 'spill' : 'block');
+  if (whenFull !== 'block' && whenFull !== 'reject' && whenFull !== 'spill')
+    throw new InvalidOptionError('queue.whenFull is "block", "reject" or "spill".');
+  if (whenFull === 'spill' && !isSpooled)
+    throw new InvalidOptionError('queue.whenFull is "spill", but there is no spool to spill to.');
+  const attempts = positive('retry.attempts', retry.attempts ?? 30);
   return {
     endpoint: endpointOf(options.url),
     key: filled('key', options.key),
     source: filled('source', options.source),
-    maxEvents: positive('batch.maxEvents', batch.maxEvents ?? 100),
-    maxBytes: positive('batch.maxBytes', batch.maxBytes ?? 256 * 1024),
+    batches: {
+      stream: {
+        maxEvents: Math.min(MOST_EVENTS, positive('batch.maxEvents', batch.maxEvents ?? 1_000)),
+        maxBytes: Math.min(MOST_BYTES, positive('batch.maxBytes', batch.maxBytes ?? MOST_BYTES)),
+      },
+      open: { maxEvents: batch.maxEvents ?? 100, maxBytes: batch.maxBytes ?? 256 * 1024 },
+    },
     maxAgeMs: positive('batch.maxAgeMs', batch.maxAgeMs ?? 1_000),
     capacity: positive('queue.maxEvents', queue.maxEvents ?? 10_000),
     whenFull,
-    attempts: positive('retry.attempts', retry.attempts ?? 30),
+    isSpooled,
+    attempts: isSpooled ? Infinity : attempts,
     minDelayMs: positive('retry.minDelayMs', retry.minDelayMs ?? 250),
     maxDelayMs: positive('retry.maxDelayMs', retry.maxDelayMs ?? 30_000),
     timeoutMs: positive('timeoutMs', options.timeoutMs ?? 10_000),

@@ -6,6 +6,11 @@ export function isRetryable(status: number): boolean {
   return status === 408 || status === 429 || status >= 500;
 }
 
+/** Refused for what is in it: the same bytes will be refused whoever brings them, and whenever. */
+export function isAboutContent(status: number): boolean {
+  return status === 400 || status === 409 || status === 413 || status === 422;
+}
+
 export interface Backoff {
   readonly minDelayMs: number;
   readonly maxDelayMs: number;

@@ -32,8 +32,8 @@ export class HandClock {
 }
 
 /** Polls until the condition holds. */
-export async function until(condition: () => boolean): Promise<void> {
-  const deadline = performance.now() + 10_000;
+export async function until(condition: () => boolean, patienceMs = 10_000): Promise<void> {
+  const deadline = performance.now() + patienceMs;
   while (!condition()) {
     if (performance.now() > deadline) throw new Error(`Waited in vain for ${condition.toString()}`);
     await new Promise((resume) => setImmediate(resume));
