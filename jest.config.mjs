@@ -10,6 +10,7 @@ export default {
   moduleNameMapper: {
     '^@(core|features|platform)/([a-z0-9-]+)$': '<rootDir>/libs/$1/$2/src/index.ts',
     '^@farebox/metering$': '<rootDir>/libs/packages/metering-sdk/src/index.ts',
+    '^@farebox/metering/(express|fastify|nest|spool)$': '<rootDir>/libs/packages/metering-sdk/src/$1.ts',
     '^@farebox/paywall$': '<rootDir>/libs/packages/x402-middleware/src/index.ts',
     '^@farebox/paywall/(express|nest)$': '<rootDir>/libs/packages/x402-middleware/src/$1.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',

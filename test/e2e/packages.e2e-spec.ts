@@ -35,7 +35,7 @@ beforeAll(() => {
   for (const name of readdirSync(built)) npm('pack', join(built, name));
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'provider', private: true, type: 'module' }));
   const tarballs = readdirSync(folder).filter((name) => name.endsWith('.tgz'));
-  expect(tarballs.sort()).toEqual(['farebox-metering-0.1.0.tgz', 'farebox-paywall-0.1.0.tgz']);
+  expect(tarballs.sort()).toEqual(['farebox-metering-0.2.0.tgz', 'farebox-paywall-0.1.0.tgz']);
   npm('install', '--no-audit', '--no-fund', '--ignore-scripts', ...tarballs.map((name) => `./${name}`));
 }, 180_000);
 
@@ -51,6 +51,9 @@ const payment = {
   statusUrl: 'http://localhost/v1/payments/pay_1',
 };
 const answers = {
+  '/v1/events/stream': ({ stream, seq, columns }) => ({
+    stream, seq, outcome: 'stored', accepted: columns.type.length, held: 0, rejected: 0, items: [], completeThrough: seq,
+  }),
   '/v1/events': (events) => ({
     accepted: events.length, duplicate: 0, conflict: 0, rejected: 0,
     verdicts: events.map(({ id, source }) => ({ id, source, verdict: 'accepted' })),
@@ -131,7 +134,7 @@ for (const server of [shop, farebox]) { server.close(); server.closeAllConnectio
       closed: { complete: true, unsent: 0 },
       counters: { queued: 3, sent: 3, acknowledged: 3, dropped: 0 },
       sold: [402, 200, 'e30=', 'sold'],
-      asked: ['/v1/events', '/v1/gate/check', '/v1/gate/check', '/v1/gate/capture'],
+      asked: ['/v1/events/stream', '/v1/gate/check', '/v1/gate/check', '/v1/gate/capture'],
     });
   });
 
@@ -200,7 +203,15 @@ for (const server of [shop, farebox]) { server.close(); server.closeAllConnectio
     };
     writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['consumer.ts'] }));
     // Declarations are checked without Nest's among them: those of others are not ours to answer for.
-    const entries = ['@farebox/metering', '@farebox/paywall', '@farebox/paywall/express'];
+    const entries = [
+      '@farebox/metering',
+      '@farebox/metering/spool',
+      '@farebox/metering/express',
+      '@farebox/metering/fastify',
+      '@farebox/metering/nest',
+      '@farebox/paywall',
+      '@farebox/paywall/express',
+    ];
     const reexports = entries.map((entry, index) => `export * as entry${index} from '${entry}';\n`);
     writeFileSync(join(folder, 'checked.ts'), reexports.join(''));
     writeFileSync(
@@ -220,7 +231,7 @@ const metering = new Metering({
 export const counters: Counters = metering.counters();
 export const result: Promise<number> = metering.span('m', 'a', async () => 7);
 // @ts-expect-error A policy that there is not.
-new Metering({ url: 'http://localhost', key: 'k', source: '/s', queue: { whenFull: 'spill' } });
+new Metering({ url: 'http://localhost', key: 'k', source: '/s', queue: { whenFull: 'forget' } });
 // @ts-expect-error An account is needed.
 void metering.record({ meter: 'm' });
 

@@ -25,7 +25,16 @@ const COUNTED = [
   'identities',
   'meters',
   'prices',
-  'usage_events',
+  'meter_versions',
+  'plans',
+  'account_plans',
+  'usage_log',
+  'usage_held',
+  'usage_identities',
+  'usage_streams',
+  'usage_corrections',
+  'usage_backfills',
+  'closed_periods',
   'charges',
   'rating_due',
   'transfers',
@@ -133,15 +142,47 @@ describe('a key', () => {
 
   const guarded: [method: string, path: string, scope: KeyScope][] = [
     ['POST', '/v1/events', 'ingest'],
+    ['POST', '/v1/events/stream', 'ingest'],
     ['POST', '/v1/gate/check', 'gate'],
     ['POST', '/v1/gate/capture', 'gate'],
     ['POST', '/v1/gate/void', 'gate'],
     ['GET', '/v1/events', 'read'],
+    ['GET', '/v1/events/evt_1', 'read'],
+    ['POST', '/v1/events/evt_1/void', 'manage'],
+    ['POST', '/v1/events/evt_1/amend', 'manage'],
     ['GET', '/v1/usage', 'read'],
+    ['GET', '/v1/streams', 'read'],
+    ['GET', '/v1/held-events', 'read'],
+    ['POST', '/v1/held-events/replay', 'manage'],
+    ['POST', '/v1/held-events/discard', 'manage'],
+    ['GET', '/v1/backfills', 'read'],
+    ['POST', '/v1/backfills', 'manage'],
+    ['GET', '/v1/backfills/bkf_1', 'read'],
+    ['POST', '/v1/backfills/bkf_1/events', 'manage'],
+    ['POST', '/v1/backfills/bkf_1/preview', 'finance'],
+    ['POST', '/v1/backfills/bkf_1/commit', 'manage'],
+    ['POST', '/v1/backfills/bkf_1/revert', 'manage'],
+    ['POST', '/v1/backfills/bkf_1/drop', 'manage'],
     ['GET', '/v1/meters', 'read'],
     ['POST', '/v1/meters', 'manage'],
+    ['GET', '/v1/meters/mtr_1', 'read'],
+    ['POST', '/v1/meters/mtr_1/versions', 'manage'],
+    ['POST', '/v1/meters/preview', 'manage'],
     ['GET', '/v1/prices', 'read'],
     ['POST', '/v1/prices', 'manage'],
+    ['POST', '/v1/prices/backtest', 'finance'],
+    ['GET', '/v1/rating-problems', 'read'],
+    ['GET', '/v1/plans', 'read'],
+    ['POST', '/v1/plans', 'manage'],
+    ['GET', '/v1/plans/pln_1', 'read'],
+    ['POST', '/v1/plans/pln_1/versions', 'manage'],
+    ['POST', '/v1/plans/pln_1/migrate', 'manage'],
+    ['GET', '/v1/accounts/acct_1/plan', 'read'],
+    ['PUT', '/v1/accounts/acct_1/plan', 'manage'],
+    ['GET', '/v1/accounts/acct_1/prices', 'read'],
+    ['POST', '/v1/accounts/acct_1/prices', 'manage'],
+    ['GET', '/v1/periods', 'finance'],
+    ['POST', '/v1/periods/close', 'finance'],
     ['GET', '/v1/accounts', 'read'],
     ['POST', '/v1/accounts', 'manage'],
     ['GET', '/v1/accounts/acct_1', 'read'],
@@ -171,8 +212,7 @@ describe('a key', () => {
       ),
     );
     const tested = guarded.map(
-      ([method, path]) =>
-        `${method} ${path.replace('acct_1', '*').replace('key_1', '*').replace('agent/2026-11', '*/*')}`,
+      ([method, path]) => `${method} ${path.replace(/[a-z]+_1(?=\/|$)/, '*').replace('agent/2026-11', '*/*')}`,
     );
     expect(tested.sort()).toEqual(inDocuments.sort());
   });
@@ -281,7 +321,7 @@ describe('a body', () => {
       'with an unknown aggregation',
       '/v1/meters',
       'manage',
-      { name: 'm', aggregation: 'max', unit: 'call' },
+      { name: 'm', aggregation: 'median', unit: 'call' },
       'application/json',
       400,
       'invalid_body',
@@ -326,7 +366,7 @@ describe('a body', () => {
       'with a price in another asset',
       '/v1/prices',
       'manage',
-      { meter: 'seconds', definition: { rate: '1' }, asset: 'iso4217:USD' },
+      { meter: 'seconds', definition: { rate: '1' }, asset: 'iso4217:ZZZ' },
       'application/json',
       400,
       'unknown_asset',
@@ -524,8 +564,8 @@ describe('a body', () => {
       'unit',
     ]);
     expect(answer.json.detail).toContain('unit is required');
-    expect(answer.json.detail).toContain('aggregation must be count, sum or level');
-    expect(answer.json.detail).toContain('did you mean one of name, aggregation, unit, description');
+    expect(answer.json.detail).toMatch(/aggregation must be count, sum, .* or level/);
+    expect(answer.json.detail).toContain('did you mean one of name, eventType, aggregation, unit, description');
     expect(answer.text).not.toMatch(/hunter/);
   });
 
@@ -594,8 +634,6 @@ describe('usage', () => {
     ['a value below zero', { ...event, type: 'seconds', data: { value: '-1' } }, 'invalid_value'],
     ['a time to come', { ...event, time: '2100-01-01T00:00:00Z' }, 'time_in_future'],
     ['a time long past', { ...event, time: '2020-01-01T00:00:00Z' }, 'time_too_old'],
-    ['an unknown meter', { ...event, type: 'nothing' }, 'unknown_meter'],
-    ['an unknown account', { ...event, subject: 'nobody' }, 'unknown_account'],
     ['nothing in it', null, 'invalid_event'],
   ];
   it.each(faulty)('with %s is rejected with a reason and a way out, and not kept', async (_, sent, reason) => {
@@ -608,6 +646,63 @@ describe('usage', () => {
       verdicts: [{ verdict: 'rejected', reason, message: expect.stringMatching(/.{20,}/) }],
     });
     expect(await counts()).toEqual(before);
+  });
+
+  it.each([
+    ['meter', { ...event, id: 'to-nothing', type: 'nothing' }, 'unknown_meter'],
+    ['account', { ...event, id: 'of-nobody', subject: 'nobody' }, 'unknown_account'],
+  ])('of an unknown %s is held: kept, told, and counted once', async (_, sent, reason) => {
+    const key = keys.get('ingest');
+    const first = await call(url, 'POST', '/v1/events', { key, body: [sent] });
+    expect(first.json).toMatchObject({ accepted: 0, held: 1, rejected: 0, verdicts: [{ verdict: 'held', reason }] });
+    const again = await call(url, 'POST', '/v1/events', { key, body: [sent] });
+    expect(again.json).toMatchObject({ duplicate: 1, held: 0 });
+    const { json } = await call(url, 'GET', `/v1/held-events?reason=${reason}`, { key: keys.get('read') });
+    expect(json.data).toMatchObject([{ reason, state: 'held', event: { id: sent.id } }]);
+  });
+});
+
+describe('a batch of a stream', () => {
+  const stream = '0199a5b0-0000-7000-8000-000000000001';
+  const columns = { type: [0], account: [0], time: [0] };
+  const batch = () => ({
+    stream,
+    source: '/s',
+    seq: 1,
+    t0: clock.now(),
+    types: ['calls'],
+    accounts: ['agent'],
+    columns,
+  });
+  const send = (body: unknown, type?: string) =>
+    call(url, 'POST', '/v1/events/stream', { key: keys.get('ingest'), body, type });
+
+  const faulty: [name: string, body: () => unknown, status: number][] = [
+    ['not JSON', () => '{"stream"', 400],
+    ['empty', () => '', 400],
+    ['a list', () => [], 400],
+    ['without a stream', () => ({ ...batch(), stream: undefined }), 400],
+    ['of a number 0', () => ({ ...batch(), seq: 0 }), 400],
+    ['of columns of two lengths', () => ({ ...batch(), columns: { ...columns, time: [0, 1] } }), 400],
+    ['with a place beyond its dictionary', () => ({ ...batch(), columns: { ...columns, type: [7] } }), 400],
+    ['above 1 MiB', () => ({ ...batch(), source: 'x'.repeat(1_048_576) }), 413],
+  ];
+  it.each(faulty)('that is %s is refused whole', async (_, body, status) => {
+    await refused(() => send(body()), status, undefined);
+  });
+
+  it('that is text is refused', async () => {
+    await refused(() => send(JSON.stringify(batch()), 'text/plain'), 415, 'unsupported_media_type');
+  });
+
+  it('is stored once; other bytes under its number are refused', async () => {
+    const body = JSON.stringify(batch());
+    expect(await send(body)).toMatchObject({
+      status: 200,
+      json: { outcome: 'stored', accepted: 1, completeThrough: 1 },
+    });
+    expect(await send(body)).toMatchObject({ status: 200, json: { outcome: 'duplicate', accepted: 1, items: [] } });
+    await refused(() => send(`${body} `), 409, 'sequence_reused');
   });
 });
 
@@ -645,7 +740,22 @@ describe('a query or path', () => {
       400,
       'too_many_windows',
     ],
-    [() => '/v1/events?cursor=x', 'read', 400, 'invalid_cursor'],
+    [() => `/v1/usage?account=${account}&meter=calls&${range}&zone=Mars/Olympus`, 'read', 400, 'invalid_query'],
+    [
+      () => `/v1/usage?account=${account}&meter=calls&from=2026-11-01T00:07:00Z&to=2026-11-02T00:00:00Z`,
+      'read',
+      400,
+      'unaligned_range',
+    ],
+    [() => '/v1/events?cursor=x', 'read', 400, 'invalid_query'],
+    [() => '/v1/held-events?cursor=x', 'read', 400, 'invalid_query'],
+    [() => '/v1/streams?cursor=x', 'read', 400, 'invalid_cursor'],
+    [() => '/v1/backfills?cursor=x', 'read', 400, 'invalid_cursor'],
+    [() => '/v1/events/nothing', 'read', 400, 'invalid_query'],
+    [() => '/v1/events/nothing?source=/s', 'read', 404, 'unknown_event'],
+    [() => '/v1/meters/nothing', 'read', 404, 'unknown_meter'],
+    [() => '/v1/plans/nothing', 'read', 404, 'unknown_plan'],
+    [() => `/v1/backfills/bkf_${'0'.repeat(32)}`, 'read', 404, 'unknown_backfill'],
     [() => '/v1/events?meter=nothing', 'read', 404, 'unknown_meter'],
     [() => '/v1/prices?meter=nothing', 'read', 404, 'unknown_meter'],
     [() => '/v1/statements/agent/november', 'finance', 400, 'invalid_period'],
@@ -664,6 +774,7 @@ describe('a query or path', () => {
   it('for another method: 405, naming those there are', async () => {
     for (const [method, path, allow] of [
       ['PUT', '/v1/accounts', 'GET, POST'],
+      ['DELETE', '/v1/events', 'POST, GET'],
       ['GET', '/v1/gate/check', 'POST'],
       ['DELETE', '/v1/provider', 'GET, PATCH'],
       ['POST', `/v1/accounts/${account}`, 'GET'],

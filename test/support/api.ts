@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { CreateKey, CreateProvider, type KeyScope } from '@features/accounts';
 import { type Config, readConfig } from '@platform/config';
+import { rollUpOf } from '../../apps/api/src/metering-commands.js';
 import type { Api } from '../../apps/api/src/create-app.js';
 import { createTestDatabase, type TestDatabase } from './database.js';
 
@@ -96,4 +97,9 @@ export async function call(
   const text = await response.text();
   const isJson = /json/.test(response.headers.get('content-type') ?? '');
   return { status: response.status, headers: response.headers, text, json: isJson ? JSON.parse(text) : undefined };
+}
+
+/** Rolls up what was received, as the worker does: where a test runs without one. */
+export async function rollUp({ rim }: Api): Promise<void> {
+  await rollUpOf(rim).run({ through: 'now' });
 }

@@ -248,7 +248,7 @@ async function seed(config: Config, payTo: Hex, release: ReleaseLevel): Promise<
       { name: 'compute.seconds', aggregation: 'sum', unit: 'seconds', rate: '0.0005' },
       { name: 'storage.bytes', aggregation: 'level', unit: 'byte-seconds', rate: '0.00000000001' },
     ] as const) {
-      await new CreateMeter(database, ids).run({ provider, name, aggregation, unit });
+      await new CreateMeter(database, ids, clock).run({ provider, name, aggregation, unit });
       await new CreatePrice(database, new Outbox(), clock, ids).run({
         provider,
         meter: name,

@@ -113,7 +113,7 @@ export class PaidPath {
     const chain = new ScriptedChain(clock);
     const ids = new SystemIds();
     const { provider } = await seedProvider(db, { payTo });
-    await new CreateMeter(database, ids).run({ provider, name: 'calls', aggregation: 'count', unit: 'calls' });
+    await new CreateMeter(database, ids, clock).run({ provider, name: 'calls', aggregation: 'count', unit: 'calls' });
     await owner.query('UPDATE providers SET raise_first_payment = false');
     const writers = [new Writer(db.writerUrl, 4), new Writer(db.writerUrl, 4)];
     const verifier = await Eip3009Verifier.create();

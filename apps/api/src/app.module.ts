@@ -11,34 +11,36 @@ import {
   UpdateProvider,
 } from '@features/accounts';
 import { LedgerReader } from '@features/ledger';
-import { CreateMeter, ListEvents, ListMeters, MeterReader, UsageReader } from '@features/metering';
-import { CreatePrice, PriceBook, RateUsage } from '@features/pricing';
+import { RateUsage } from '@features/pricing';
 import { ReadStatement } from '@features/statements';
-import { type DynamicModule, type InjectionToken, Module, type Provider, type Type } from '@nestjs/common';
+import { type DynamicModule, Module, type Provider } from '@nestjs/common';
 import { APP_FILTER, APP_INTERCEPTOR } from '@nestjs/core';
 import { Database, Writer } from '@platform/database';
 import { IdempotencyInterceptor, IdempotentRequests, openApiOf, ProblemFilter } from '@platform/http';
 import { Outbox } from '@platform/queues';
 import { Metrics } from '@platform/telemetry';
+import { built } from './built.js';
 import { type ChainRim, PRICEABLE_TOKENS } from './chain.js';
 import { AccountsController } from './controllers/accounts.controller.js';
+import { AgreementsController } from './controllers/agreements.controller.js';
+import { BackfillsController } from './controllers/backfills.controller.js';
+import { EventsController } from './controllers/events.controller.js';
+import { HeldEventsController } from './controllers/held-events.controller.js';
 import { KeysController } from './controllers/keys.controller.js';
 import { LedgerController } from './controllers/ledger.controller.js';
-import { MeteringController } from './controllers/metering.controller.js';
+import { MetersController } from './controllers/meters.controller.js';
 import { API_DOCUMENT, OperationsController } from './controllers/operations.controller.js';
-import { PricingController } from './controllers/pricing.controller.js';
+import { PeriodsController } from './controllers/periods.controller.js';
+import { PlansController } from './controllers/plans.controller.js';
+import { PricesController } from './controllers/prices.controller.js';
 import { ProviderController } from './controllers/provider.controller.js';
 import { StatementsController } from './controllers/statements.controller.js';
+import { UsageController } from './controllers/usage.controller.js';
+import { meteringCommands } from './metering-commands.js';
 import { operations } from './operations.js';
+import { pricingCommands } from './pricing-commands.js';
 import { Readiness } from './readiness.js';
 import type { Rim } from './rim.js';
-
-/** A class made of what is injected for `inject`, in the order of its constructor. */
-const built = <T>(type: Type<T>, ...inject: InjectionToken[]): Provider => ({
-  provide: type,
-  useFactory: (...parts: unknown[]): T => Reflect.construct(type, parts),
-  inject,
-});
 
 /** The controllers and what they call. The rim is opened before and given in: tests give another one. */
 @Module({})
@@ -65,14 +67,8 @@ export class AppModule {
       built(ListAccounts, Database),
       built(ReadAccount, Database),
       built(LedgerReader),
-      built(CreateMeter, Database, IdSource),
-      built(ListMeters, Database),
-      built(ListEvents, Database),
-      built(MeterReader),
-      built(UsageReader),
-      built(CreatePrice, Database, Outbox, Clock, IdSource),
-      built(PriceBook),
-      built(RateUsage, Writer, Database, Clock, IdSource),
+      ...meteringCommands(rim),
+      ...pricingCommands(),
       built(ReadStatement, Database, RateUsage, Clock),
     ];
     const door: Provider[] = [
@@ -84,13 +80,20 @@ export class AppModule {
       module: AppModule,
       controllers: [
         AccountsController,
+        AgreementsController,
+        BackfillsController,
+        EventsController,
+        HeldEventsController,
         KeysController,
         LedgerController,
-        MeteringController,
+        MetersController,
         OperationsController,
-        PricingController,
+        PeriodsController,
+        PlansController,
+        PricesController,
         ProviderController,
         StatementsController,
+        UsageController,
       ],
       providers: [...ports, ...commands, ...door],
     };

@@ -1,5 +1,5 @@
 import { AuthenticateKey } from '@features/accounts';
-import { IngestUsage } from '@features/metering';
+import { IngestBatch, IngestUsage } from '@features/metering';
 import { openPayments } from '@features/payments';
 import { PriceBookCache } from '@features/pricing';
 import { NestFactory } from '@nestjs/core';
@@ -7,7 +7,6 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import { type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
 import type { Config } from '@platform/config';
 import { addHotRoutes, type DoorOptions, openDoor } from '@platform/http';
-import { Outbox } from '@platform/queues';
 import { NestLogger } from '@platform/telemetry';
 import { AppModule, documentOf } from './app.module.js';
 import { openChain } from './chain.js';
@@ -19,6 +18,7 @@ import { eventRoutes } from './routes/events.route.js';
 import { facilitatorRoutes } from './routes/facilitator.routes.js';
 import { gateRoutes } from './routes/gate.routes.js';
 import { paymentRoutes } from './routes/payments.route.js';
+import { streamRoutes } from './routes/stream.route.js';
 
 /** A running api. */
 export interface Api {
@@ -69,7 +69,8 @@ export async function createApp(config: Config, replaced: Partial<Rim> = {}): Pr
     abortOnError: false,
   });
   await addHotRoutes(server, options, [
-    ...eventRoutes(new IngestUsage(writer, new Outbox()), clock, metrics),
+    ...eventRoutes(new IngestUsage(writer), clock, metrics),
+    ...streamRoutes(new IngestBatch(writer), clock, metrics),
     ...gateRoutes(payments, metrics),
     ...paymentRoutes(payments),
     ...facilitatorRoutes(payments),

@@ -53,6 +53,12 @@ export const pageLimit = z
   .optional()
   .describe('Most items on the page; 50 when absent.');
 
+/** Where a page of events begins. */
+export const eventCursor = z
+  .string()
+  .regex(/^[1-9]\d{0,17}\.(?:0|[1-9]\d{0,8})$/, 'must be the `next` of the page before, unchanged')
+  .optional();
+
 export const PAGE = 50;
 
 export const scopeName = z.enum(KEY_SCOPES);

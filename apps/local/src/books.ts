@@ -16,7 +16,7 @@ const payment = z.object({
 export type PaymentState = z.output<typeof payment>;
 
 const usage = z.object({ meter: z.string(), unit: z.string(), total: z.string() });
-export type Metered = z.output<typeof usage>;
+export type Metered = z.output<typeof usage> & { readonly what: string };
 
 const balances = z.object({
   data: z.array(
@@ -31,6 +31,9 @@ const balances = z.object({
 });
 export type Balance = z.output<typeof balances>['data'][number];
 
+const events = z.object({ data: z.array(z.object({ state: z.string() })) });
+
+const COUNTED_WITHIN_MS = 30_000;
 const SETTLED_WITHIN_MS = 60_000;
 const ASK_EVERY_MS = 250;
 /** A payment goes no further from here. */
@@ -54,14 +57,27 @@ export class Books {
     }
   }
 
+  /** Waits until what was received of an account's usage counts. */
+  async counted(account: string): Promise<void> {
+    const end = Date.now() + COUNTED_WITHIN_MS;
+    for (;;) {
+      const { data } = events.parse(JSON.parse(await this.#get(`/v1/events?account=${account}&limit=50`)));
+      if (data.length > 0 && data.every(({ state }) => state !== 'pending')) return;
+      if (Date.now() > end)
+        throw new Error('What the demo used is stored and was not rolled up; see the log of the worker.');
+      await pause(ASK_EVERY_MS);
+    }
+  }
+
   /** What an account used this month, of every meter of the demo. */
   async metered(account: string): Promise<Metered[]> {
     const { start, end } = monthOf(instant(Date.now()));
     const range = `from=${formatInstant(start)}&to=${formatInstant(end)}`;
     return Promise.all(
-      DEMO_METERS.map(async ({ name }) =>
-        usage.parse(JSON.parse(await this.#get(`/v1/usage?account=${account}&meter=${name}&${range}`))),
-      ),
+      DEMO_METERS.map(async ({ name, description = '' }) => ({
+        ...usage.parse(JSON.parse(await this.#get(`/v1/usage?account=${account}&meter=${name}&${range}`))),
+        what: description,
+      })),
     );
   }
 

@@ -6,8 +6,9 @@ import { workFor } from './compute-work.js';
 import { METERS } from './demo-meters.js';
 import { FileShelf } from './file-shelf.js';
 
-// What a provider writes: an ordinary Express app, a price on three of its routes, and measured usage on the side. The
-// priced meters are charged by what the gate captures; the two measured ones have no price, so nothing is charged twice.
+// What a provider writes: an ordinary Express app, a price on three of its routes, and measured usage on the side. What the
+// gate sells is paid with the request; of what is measured, the data received is billed by the month and the rest is free, so
+// nothing is charged twice.
 
 /** A stored file is kept, and was paid for, this long. */
 const KEEP_SECONDS = 3600;
@@ -21,6 +22,8 @@ type Price = ReturnType<typeof paywall>;
 export interface DemoProvider {
   readonly name: string;
   readonly url: string;
+  /** Resolves when what was measured so far is stored. */
+  reported(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -51,6 +54,10 @@ export async function startDemoProvider(settings: {
   return {
     name: 'The demo provider',
     url,
+    reported: async () => {
+      const { complete } = await metering.flush({ deadlineMs: 10_000 });
+      if (!complete) throw new Error('The demo provider could not report what it measured.');
+    },
     stop: async () => {
       stopClearing();
       server.close();
@@ -103,6 +110,7 @@ function sellStorage(app: Express, price: Price, metering: Metering, shelf: File
       const account = accountOf(request);
       const name = shelf.keep(account, bytes);
       await metering.level({ meter: METERS.disk, account, resource: name, level: String(bytes.length) });
+      await metering.record({ meter: METERS.transfer, account, value: String(bytes.length) });
       response.status(201).json({ file: name, bytes: bytes.length, keptSeconds: KEEP_SECONDS });
     },
   );

@@ -35,7 +35,7 @@ export function printBooks(facts: {
   );
   section(
     `Metered this month, account ${facts.account}`,
-    facts.metered.map(({ meter, total, unit }) => [meter, total, unit]),
+    facts.metered.map(({ meter, total, unit, what }) => [meter, total, unit, what]),
   );
   section(
     'Ledger',

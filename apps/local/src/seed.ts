@@ -38,16 +38,15 @@ export async function seed(
       secrets.keys ?? (await makeProvider(database, ids, clock, secrets.keyPepper, wallets.provider.address));
     if (secrets.keys === undefined) keepSecrets(secretsFile, { ...secrets, keys });
 
-    const createMeter = new CreateMeter(database, ids);
+    const createMeter = new CreateMeter(database, ids, clock);
     const createPrice = new CreatePrice(database, new Outbox(), clock, ids);
-    for (const { rate, ...meter } of DEMO_METERS) {
+    for (const { price, ...meter } of DEMO_METERS) {
       await createMeter.run({ provider: keys.provider, ...meter });
-      if (rate === undefined) continue;
+      if (price === undefined) continue;
       await createPrice.run({
         provider: keys.provider,
         meter: meter.name,
-        model: 'per_unit',
-        definition: { rate },
+        ...price,
         asset: { id: erc20Asset(CHAIN_ID, servers.usdc.address), decimals: USDC_DECIMALS },
         effectiveAt: PRICED_SINCE,
       });

@@ -40,6 +40,7 @@ function variablesOf(servers: Servers, ports: Ports, secrets: Secrets, wallets: 
     CHAIN_ID: String(CHAIN_ID),
     CHAIN_FINALITY: String(FINALITY_BLOCKS),
     CHAIN_POLL_MS: '500',
+    RATE_AFTER_MS: '1000',
     RELAYER_KEYS: wallets.relayers.map(({ privateKey }) => privateKey).join(','),
   };
 }

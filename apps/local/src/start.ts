@@ -2,7 +2,7 @@ import type { StartOptions } from './arguments.js';
 import { Books } from './books.js';
 import type { DataFolder } from './data-folder.js';
 import { buyEverything, type Purchase } from './demo-agent.js';
-import { startDemoProvider } from './demo-provider.js';
+import { type DemoProvider, startDemoProvider } from './demo-provider.js';
 import { choosePorts } from './ports.js';
 import { fundingLine, printBooks, printWhereToGo, purchaseLine } from './printout.js';
 import { elapsedSeconds, report } from './progress.js';
@@ -43,7 +43,7 @@ export async function start(options: StartOptions, data: DataFolder, running: Ru
 
   if (options.demo) {
     report(fundingLine(wallets.agent.address, await fundAgent(servers.usdc, wallets)));
-    await demonstrate(provider.url, wallets.agent, new Books(apiUrl, keys.owner), data);
+    await demonstrate(provider, wallets.agent, new Books(apiUrl, keys.owner), data);
   }
   printWhereToGo(services, {
     demoUrl: provider.url,
@@ -54,9 +54,9 @@ export async function start(options: StartOptions, data: DataFolder, running: Ru
   });
 }
 
-async function demonstrate(providerUrl: string, agent: Wallet, books: Books, data: DataFolder): Promise<void> {
+async function demonstrate(provider: DemoProvider, agent: Wallet, books: Books, data: DataFolder): Promise<void> {
   const purchases: Purchase[] = [];
-  for await (const purchase of buyEverything(providerUrl, agent)) {
+  for await (const purchase of buyEverything(provider.url, agent)) {
     purchases.push(purchase);
     const first = purchases.length === 1 ? ` (first paid call ${elapsedSeconds().toFixed(1)} s after the start)` : '';
     report(`${purchaseLine(purchase)}${first}`);
@@ -66,6 +66,10 @@ async function demonstrate(providerUrl: string, agent: Wallet, books: Books, dat
 
   const account = states[0]?.account;
   if (account === undefined) throw new Error('The demo agent bought nothing.');
+  await provider.reported();
+  await books.counted(account);
+  // A statement rates what it states, so the balances are read after it.
+  const statements = await books.writeStatement(account, data.statements);
   printBooks({
     payments: purchases.flatMap((purchase, place) => {
       const state = states[place];
@@ -74,6 +78,6 @@ async function demonstrate(providerUrl: string, agent: Wallet, books: Books, dat
     account,
     metered: await books.metered(account),
     balances: await books.balances(),
-    statements: await books.writeStatement(account, data.statements),
+    statements,
   });
 }

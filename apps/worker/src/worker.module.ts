@@ -3,6 +3,7 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import type { Queue } from 'bullmq';
 import { CrashPoint, SettlementRail, type SettlementPlace } from '@core/settlement';
 import { Ledger, RollUpBalances } from '@features/ledger';
+import { MaintainUsage, RollUpUsage } from '@features/metering';
 import { RateUsage } from '@features/pricing';
 import {
   ConfirmSettlement,
@@ -16,7 +17,7 @@ import {
 import { UsdcRail } from '@platform/chain';
 import type { Config } from '@platform/config';
 import { Database, Writer } from '@platform/database';
-import { OutboxRelay, queueConnection, QUEUES } from '@platform/queues';
+import { Outbox, OutboxRelay, queueConnection, QUEUES } from '@platform/queues';
 import { CrashPoints, SystemClock, SystemIds } from '@platform/system';
 import { type Logger, Metrics } from '@platform/telemetry';
 import { Health } from './health.js';
@@ -25,7 +26,9 @@ import { ConfirmSettlementProcessor } from './processors/confirm-settlement.proc
 import { requireOneForEachQueue } from './processors/one-for-each-queue.js';
 import { RateUsageProcessor } from './processors/rate-usage.processor.js';
 import { SubmitSettlementProcessor } from './processors/submit-settlement.processor.js';
+import { RollUpLoop } from './schedules/roll-up-loop.js';
 import { Schedules } from './schedules/schedules.js';
+import { UsageFigures } from './usage-figures.js';
 import { WorkerMetrics } from './worker-metrics.js';
 
 const PROCESSORS = [SubmitSettlementProcessor, ConfirmSettlementProcessor, RateUsageProcessor];
@@ -85,9 +88,22 @@ export class WorkerModule {
         { provide: ConfirmSettlement, inject: [Settling], useFactory: ({ commands }: Settling) => commands.confirm },
         {
           provide: RateUsage,
-          inject: [Writer, Database],
-          useFactory: (writer: Writer, database: Database) =>
-            new RateUsage(writer, database, new SystemClock(), new SystemIds()),
+          inject: [Writer, Database, RollUpUsage],
+          useFactory: (writer: Writer, database: Database, rollUp: RollUpUsage) =>
+            new RateUsage(writer, database, new SystemClock(), new SystemIds(), rollUp),
+        },
+        { provide: Metrics, useFactory: () => new Metrics() },
+        {
+          provide: RollUpUsage,
+          inject: [Writer],
+          useFactory: (writer: Writer) =>
+            new RollUpUsage(writer, new Outbox(), new SystemClock(), { rateAfterMs: config.RATE_AFTER_MS }),
+        },
+        {
+          provide: RollUpLoop,
+          inject: [RollUpUsage, Metrics],
+          useFactory: (rollUp: RollUpUsage, metrics: Metrics) =>
+            new RollUpLoop({ rollUp, figures: new UsageFigures(metrics, new SystemClock()), logger }),
         },
         { provide: SettlementReader, inject: [Writer], useFactory: (db: Writer) => new SettlementReader(db) },
         { provide: OutboxRelay, inject: [Writer], useFactory: (db: Writer) => new OutboxRelay(db, queue) },
@@ -116,6 +132,7 @@ export class WorkerModule {
             ConfirmSettlement,
             RateUsage,
             SettlementReader,
+            RollUpLoop,
           ],
           useFactory: (
             writer: Writer,
@@ -125,6 +142,7 @@ export class WorkerModule {
             confirm: ConfirmSettlement,
             rate: RateUsage,
             reader: SettlementReader,
+            usage: RollUpLoop,
           ) =>
             new Schedules(
               {
@@ -137,7 +155,9 @@ export class WorkerModule {
                 register: new RegisterSigners(writer, rail),
                 sweep: new SweepSettlement(writer),
                 voidExpired: new VoidExpired(writer),
-                rollUp: new RollUpBalances(writer),
+                rollUpBalances: new RollUpBalances(writer),
+                maintainUsage: new MaintainUsage(writer),
+                usage,
                 settings: { chainId: config.CHAIN_ID, pollMs: config.CHAIN_POLL_MS },
               },
               logger,
@@ -145,12 +165,11 @@ export class WorkerModule {
         },
         {
           provide: Health,
-          inject: [SettlementReader, SettlementRail, ...QUEUE_TOKENS],
-          useFactory: (reader: SettlementReader, rail: SettlementRail, ...queues: Queue[]) => {
+          inject: [SettlementReader, SettlementRail, Metrics, ...QUEUE_TOKENS],
+          useFactory: (reader: SettlementReader, rail: SettlementRail, metrics: Metrics, ...queues: Queue[]) => {
             // Without a listener BullMQ prints a lost connection to the console; it connects again by itself.
             for (const queue of queues)
               queue.on('error', (error) => logger.debug({ err: error }, 'the queue cannot be reached'));
-            const metrics = new Metrics();
             const gauges = new WorkerMetrics(metrics, reader, queues, config.CHAIN_ID);
             return new Health({ reader, rail, queues, metrics, gauges, chainId: config.CHAIN_ID });
           },

@@ -1,4 +1,5 @@
 import type { RollUpBalances } from '@features/ledger';
+import type { MaintainUsage } from '@features/metering';
 import type { RateUsage } from '@features/pricing';
 import type {
   ConfirmSettlement,
@@ -12,9 +13,13 @@ import type { Writer } from '@platform/database';
 import type { OutboxRelay } from '@platform/queues';
 import type { Logger } from '@platform/telemetry';
 import { Every, type Schedule } from './every.js';
+import type { RollUpLoop } from './roll-up-loop.js';
 
 /** Past so long, work is not left to the queue: Redis may be away. */
 const QUEUE_HAD_ITS_CHANCE_SECONDS = 5;
+
+/** A segment of identities fills within half a minute when usage comes in as fast as it can. A look costs next to nothing. */
+const MAINTAIN_MS = 15_000;
 
 export interface Scheduled {
   readonly writer: Writer;
@@ -25,7 +30,10 @@ export interface Scheduled {
   readonly sweep: SweepSettlement;
   readonly voidExpired: VoidExpired;
   readonly rate: RateUsage;
-  readonly rollUp: RollUpBalances;
+  readonly rollUpBalances: RollUpBalances;
+  readonly maintainUsage: MaintainUsage;
+  /** Not on a timer: the next pass begins as soon as there is need. */
+  readonly usage: RollUpLoop;
   readonly reader: SettlementReader;
   readonly settings: { readonly chainId: number; readonly pollMs: number };
 }
@@ -57,7 +65,9 @@ export class Schedules {
     this.#every({ name: 'confirm', everyMs: parts.settings.pollMs, run: () => this.#confirm() });
     this.#every({ name: 'void-expired', everyMs: 5_000, run: () => parts.voidExpired.run() });
     this.#every({ name: 'rate-usage', everyMs: 5_000, run: () => parts.rate.run() });
-    this.#every({ name: 'roll-up-balances', everyMs: 5_000, run: () => parts.rollUp.run() });
+    this.#every({ name: 'roll-up-balances', everyMs: 5_000, run: () => parts.rollUpBalances.run() });
+    this.#every({ name: 'maintain-usage', everyMs: MAINTAIN_MS, run: () => parts.maintainUsage.run() });
+    parts.usage.start();
   }
 
   #every(schedule: Schedule): Every {
@@ -85,7 +95,7 @@ export class Schedules {
 
   async stop(): Promise<void> {
     await this.#stopListening?.();
-    await Promise.all(this.#running.map((every) => every.stop()));
+    await Promise.all([this.parts.usage.stop(), ...this.#running.map((every) => every.stop())]);
     this.#running = [];
   }
 }
