@@ -1,7 +1,9 @@
 import fc from 'fast-check';
-import { formatDecimal } from '@core/money';
+import { formatDecimal, parseDecimal } from '@core/money';
 import { instant } from '@core/time';
 import { eventAt, packEvents } from './batch-events.js';
+import { canonicalContents } from './canonical-contents.js';
+import { canonicalContent } from './content.js';
 import { at, exact } from './meter.examples.js';
 import { ACTIONS, type LoggedEvent } from './usage-event.js';
 
@@ -32,6 +34,26 @@ const logged: fc.Arbitrary<LoggedEvent> = fc.record(
 );
 
 describe('events in columns', () => {
+  it('have the canonical content that they have one by one', () => {
+    fc.assert(
+      fc.property(fc.array(logged, { minLength: 1, maxLength: 20 }), (events) => {
+        const batch = packEvents(events);
+        const texts = canonicalContents(batch);
+        const number = (text: string | undefined) => (text === undefined ? undefined : parseDecimal(text));
+        events.forEach((event, i) => {
+          const { value, level, delta, weight, cost, resource, timeStated, time } = event;
+          const content = {
+            ...{ meter: event.type, account: '7', action: event.action, dimensions: event.dimensions },
+            ...{ value: number(value), level: number(level), delta: number(delta), weight: number(weight) },
+            ...{ cost: number(cost), resource: resource === '' ? undefined : resource },
+            time: timeStated ? time : undefined,
+          };
+          expect(texts(i, 7)).toBe(canonicalContent(content));
+        });
+      }),
+    );
+  });
+
   it('come back as they were packed, also by way of JSON', () => {
     fc.assert(
       fc.property(fc.array(logged, { maxLength: 20 }), (events) => {

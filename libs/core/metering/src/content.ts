@@ -43,7 +43,8 @@ const exact = (number: Decimal | string | undefined): Decimal | undefined =>
 
 const number = (value: Decimal | undefined): string | null => (value ? formatDecimal(value) : null);
 
-const sorted = (dimensions: Readonly<Record<string, string>> | undefined): [string, string][] =>
+/** Dimensions in the order of their names. */
+export const sortedDimensions = (dimensions: Readonly<Record<string, string>> | undefined): [string, string][] =>
   Object.entries(dimensions ?? {}).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
 
 /**
@@ -60,7 +61,7 @@ export function canonicalContent(content: EventContent): string {
     number(content.value),
     number(content.level),
     content.resource ?? null,
-    sorted(content.dimensions),
+    sortedDimensions(content.dimensions),
   ];
   return delta || action || weight || cost
     ? JSON.stringify(['farebox.event.2', ...first, number(delta), action ?? null, number(weight), number(cost)])
@@ -83,7 +84,10 @@ export function differingFields(stored: EventContent, sent: EventContent): strin
     ['data.weight', !sameNumber(stored.weight, sent.weight)],
     ['data.cost', !sameNumber(stored.cost, sent.cost)],
     ['data.resource', stored.resource !== sent.resource],
-    ['data.dimensions', JSON.stringify(sorted(stored.dimensions)) !== JSON.stringify(sorted(sent.dimensions))],
+    [
+      'data.dimensions',
+      JSON.stringify(sortedDimensions(stored.dimensions)) !== JSON.stringify(sortedDimensions(sent.dimensions)),
+    ],
   ];
   const names = differs.filter(([, differ]) => differ).map(([name]) => name);
   return names.length > 0 ? names : ['time'];

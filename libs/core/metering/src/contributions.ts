@@ -64,7 +64,8 @@ interface Taken {
  * a meter needs contributes nothing to that meter.
  */
 export class Contributions {
-  readonly #slots = new Map<string, Slot>();
+  /** By meter, start and series, and then by account. */
+  readonly #slots = new Map<string, Map<number, Slot>>();
   readonly #values = new Map<string, ValueRow>();
   readonly #points = new Map<string, PointRow>();
 
@@ -78,12 +79,9 @@ export class Contributions {
     const listeners = types.map((name, i) =>
       (refs.meters[i] ?? []).map((each) => new Listener<Slot>(each, name, batch)),
     );
-    const accountCount = batch.accounts.length;
-    const firstQuarter = Math.floor(t0 / QUARTER_MS);
 
     for (let i = 0; i < type.length; i += 1) {
-      const accountIndex = account[i] ?? 0;
-      const number = refs.accounts[accountIndex] ?? 0;
+      const number = refs.accounts[account[i] ?? 0] ?? 0;
       if (number === 0 || skip?.has(i)) continue;
       const at = t0 + (time[i] ?? 0);
       const hearing = listeners[type[i] ?? 0];
@@ -95,13 +93,11 @@ export class Contributions {
         if (!segment) continue;
         const series = segment.seriesFor(entry, action?.[i]);
         if (series < 0 || !measures(segment.meter, columns, i)) continue;
-        const slots = segment.slots[series];
-        const key = (quarter - firstQuarter) * accountCount + accountIndex;
-        let slot = slots?.get(key);
-        if (!slot) {
-          slot = this.#open(segment, series, number, quarter);
-          slots?.set(key, slot);
-        }
+        const slots =
+          segment.slotsAt(series, quarter) ??
+          segment.keepSlots(series, quarter, this.#slotsOf(segment, series, quarter));
+        let slot = slots.get(number);
+        if (!slot) slots.set(number, (slot = this.#open(segment, series, number, quarter)));
         slot.count += sign;
         if (at < slot.since) slot.since = at;
         if (TAKES_VALUE[segment.meter.aggregation]) slot.sum.add(value?.[i], sign);
@@ -137,7 +133,7 @@ export class Contributions {
 
   /** Sorted by account, meter, grain, start, series. */
   cells(): CellDelta[] {
-    return cellsOf([...this.#slots.values()]).sort(byCell);
+    return cellsOf([...this.#all()]).sort(byCell);
   }
 
   /** Sorted by account, meter, start, series, value. */
@@ -157,7 +153,7 @@ export class Contributions {
   /** What must be rated again, sorted by account and meter. Usage sold is not. */
   touched(): Touched[] {
     const touched = new Map<string, Touched>();
-    for (const { account, meter, since } of this.#slots.values()) {
+    for (const { account, meter, since } of this.#all()) {
       const key = `${account} ${meter}`;
       const before = touched.get(key);
       if (since !== Infinity && (!before || since < before.since)) {
@@ -167,28 +163,30 @@ export class Contributions {
     return [...touched.values()].sort(byTouched);
   }
 
+  *#all(): Generator<Slot> {
+    for (const slots of this.#slots.values()) yield* slots.values();
+  }
+
   #open(segment: Segment<Slot>, series: number, account: number, quarter: number): Slot {
-    const start = Math.max(quarter * QUARTER_MS, segment.cut);
-    return this.#slot(account, segment.number, start, segment.cut, segment.series[series] ?? '');
+    const { number, cut } = segment;
+    return newSlot(account, number, Math.max(quarter * QUARTER_MS, cut), cut, segment.series[series] ?? '');
+  }
+
+  #slotsOf({ number, cut, series: names }: Segment<Slot>, series: number, quarter: number): Map<number, Slot> {
+    return this.#byAccount(number, Math.max(quarter * QUARTER_MS, cut), names[series] ?? '');
+  }
+
+  #byAccount(meter: number, start: number, series: string): Map<number, Slot> {
+    const key = `${meter} ${start} ${series}`;
+    let slots = this.#slots.get(key);
+    if (!slots) this.#slots.set(key, (slots = new Map()));
+    return slots;
   }
 
   #slot(account: number, meter: number, start: number, cut: number, series: string): Slot {
-    const key = `${account} ${meter} ${start} ${series}`;
-    const known = this.#slots.get(key);
-    if (known) return known;
-    const slot: Slot = {
-      account,
-      meter,
-      start,
-      day: Math.max(Math.floor(start / DAY_MS) * DAY_MS, cut),
-      series,
-      since: Infinity,
-      count: 0,
-      sum: new Tally(),
-      cost: new Tally(),
-      sold: new Tally(),
-    };
-    this.#slots.set(key, slot);
+    const slots = this.#byAccount(meter, start, series);
+    let slot = slots.get(account);
+    if (!slot) slots.set(account, (slot = newSlot(account, meter, start, cut, series)));
     return slot;
   }
 
@@ -253,3 +251,16 @@ export class Contributions {
     else this.#points.set(key, { point, net: sign });
   }
 }
+
+const newSlot = (account: number, meter: number, start: number, cut: number, series: string): Slot => ({
+  account,
+  meter,
+  start,
+  day: Math.max(Math.floor(start / DAY_MS) * DAY_MS, cut),
+  series,
+  since: Infinity,
+  count: 0,
+  sum: new Tally(),
+  cost: new Tally(),
+  sold: new Tally(),
+});

@@ -30,6 +30,7 @@ export {
   nameProblem,
 } from './accept-event.js';
 export { type Hold, type HoldReason, type Rejection, type RejectionReason } from './rejection.js';
+export { canonicalContents } from './canonical-contents.js';
 export { type EventContent, canonicalContent, contentOf, differingFields } from './content.js';
 export { type BatchColumns, type BatchNumber, MOST_BATCH_EVENTS, type UsageBatch } from './usage-batch.js';
 export { readBatch } from './read-batch.js';

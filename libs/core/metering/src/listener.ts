@@ -23,9 +23,12 @@ export class Segment<Slot> {
   readonly to: number;
   /** The latest cut: no cell of the segment begins before it. */
   readonly cut: number;
-  /** The cells in progress, by series and then by account and quarter. */
-  readonly slots: Map<number, Slot>[] = [];
   readonly series: string[] = [];
+  /** The cells in progress: by series, by quarter, and then by account. */
+  readonly #slots: Map<number, Map<number, Slot>>[] = [];
+  /** Events come in order of time, nearly: the quarter asked for last is the one asked for next. */
+  readonly #quarters: number[] = [];
+  readonly #current: (Map<number, Slot> | undefined)[] = [];
   readonly #numbers = new Map<string, number>();
   readonly #dimensions: UsageBatch['dimensions'];
   readonly #seriesByEntry: Int32Array;
@@ -60,6 +63,21 @@ export class Segment<Slot> {
     return found;
   }
 
+  /** The cells of a series in a quarter, by account; undefined until they are given to `keepSlots`. */
+  slotsAt(series: number, quarter: number): Map<number, Slot> | undefined {
+    if (this.#quarters[series] === quarter) return this.#current[series];
+    const slots = this.#slots[series]?.get(quarter);
+    if (slots) this.keepSlots(series, quarter, slots);
+    return slots;
+  }
+
+  keepSlots(series: number, quarter: number, slots: Map<number, Slot>): Map<number, Slot> {
+    this.#slots[series]?.set(quarter, slots);
+    this.#quarters[series] = quarter;
+    this.#current[series] = slots;
+    return slots;
+  }
+
   /** unique: the value that is counted. */
   property(entry: number): string | undefined {
     return dimensionOf(this.#dimensions?.[entry], this.meter.property ?? '');
@@ -68,7 +86,9 @@ export class Segment<Slot> {
   #seriesNumber(series: string): number {
     const known = this.#numbers.get(series);
     if (known !== undefined) return known;
-    this.slots.push(new Map());
+    this.#slots.push(new Map());
+    this.#quarters.push(-1);
+    this.#current.push(undefined);
     const number = this.series.push(series) - 1;
     this.#numbers.set(series, number);
     return number;

@@ -22,6 +22,8 @@ export interface PriceTerms {
   readonly groupBy: readonly string[];
   /** Time-of-day table: cuts a period, in an IANA zone, where another bucket begins; absent otherwise. */
   readonly clock?: { readonly zone: string; bucketsOf(period: Period): readonly BucketSpan[] };
+  /** The same table without its rates: equal ones cut alike. */
+  readonly table?: string;
   /** Why one request cannot be quoted by itself; absent when it can. */
   readonly unquotable?: string;
   /** Why a part of a period cannot be billed before the period ends; absent when it can. */

@@ -59,6 +59,27 @@ describe('a version that takes over inside a period, billing reference §4.4', (
     expect(rated(parts([before, 1, '8'], [after, 16, '8']))[1]).toEqual([3_500n, 'usage 35']);
   });
 
+  it('restarts when the price before was not told what this one asks of usage', () => {
+    const unit = price('per_unit', { rate: '1' });
+    const dynamic = (multiplier: string) => price('dynamic', { multiplier }, { versionChange: 'continue' });
+    const told = parts([unit, 1, '8'], [dynamic('2'), 10, '8'], [dynamic('3'), 20, '8']);
+    const costly = told.map((part, i) => (i === 0 ? part : { ...part, usage: { ...part.usage, cost: d('5') } }));
+    expect(rated(costly).map(([atomic]) => atomic)).toEqual([800n, 1_000n, 1_500n]);
+    const byHour = (name: string) =>
+      price(
+        'time_of_day',
+        { zone: 'UTC', buckets: [{ name, from: '08:00', to: '20:00', rate: '2' }], default: '1' },
+        { versionChange: 'continue' },
+      );
+    const [first, second] = parts([byHour('day'), 1, '8'], [byHour('peak'), 16, '8']);
+    if (!first || !second) throw new Error('there are two parts');
+    const inBuckets: PartToRate[] = [
+      { ...first, usage: { quantity: d('8'), buckets: { day: d('8') } } },
+      { ...second, usage: { quantity: d('8'), buckets: { peak: d('8') } } },
+    ];
+    expect(rated(inBuckets).map(([atomic]) => atomic)).toEqual([1_600n, 1_600n]);
+  });
+
   it('shares an allowance when it continues, and each has its prorated own when it restarts', () => {
     const unit = (versionChange: string) =>
       price(
@@ -86,6 +107,15 @@ describe('a version that takes over inside a period, billing reference §4.4', (
     expect(rated(parts([base('30', ['flat']), 1, '0'], [base('60', ['flat']), 16, '0']))).toEqual([
       [1_500n, 'usage 15'],
       [3_000n, 'usage 30'],
+    ]);
+  });
+
+  it('prorates a flat amount of flat prices alone: what depends on usage counts on all the same', () => {
+    const proration = { by: 'day', of: ['flat'] };
+    const packages = price('package', { size: '10', amount: '4' }, { versionChange: 'continue', proration });
+    expect(rated(parts([packages, 1, '8'], [packages, 16, '1']))).toEqual([
+      [400n, 'usage 4'],
+      [0n, 'usage 0'],
     ]);
   });
 

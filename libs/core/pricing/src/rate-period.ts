@@ -1,6 +1,7 @@
 import { type Amount, type Decimal, ZERO, addDecimals, amount } from '@core/money';
 import type { Period } from '@core/time';
 import { PLAIN_PERIOD } from './period-terms.js';
+import type { PriceTerms } from './price-terms.js';
 import type { Priced } from './price-version.js';
 import { type LinePart, costOf, rateExactly, roundLines } from './rate.js';
 import { type RatedUsage, addUsage } from './rated-usage.js';
@@ -39,10 +40,22 @@ function runsOf<Price extends Priced>(parts: readonly PartToRate<Price>[]): Part
   }, []);
 }
 
-/** A price counts on only from one in the same asset: costs of two assets cannot be compared. */
+/**
+ * A price counts on only from usage in its own asset, for costs of two assets cannot be compared, and only where the prices
+ * before it were told of usage all that it asks: else it could not say what that usage costs.
+ */
 function continues(run: readonly PartToRate[], { price }: PartToRate): boolean {
-  return (price.modifiers ?? PLAIN_PERIOD).versionChange === 'continue' && run.at(-1)?.price.asset === price.asset;
+  return (
+    (price.modifiers ?? PLAIN_PERIOD).versionChange === 'continue' &&
+    run.every((part) => part.price.asset === price.asset && isTold(part.price.terms, price.terms))
+  );
 }
+
+/** Whether usage that was asked for one price says what another asks. A quantity is said in any case. */
+const isTold = (told: PriceTerms, asks: PriceTerms): boolean =>
+  asks.needs.every((need) => need === 'quantity' || told.needs.includes(need)) &&
+  asks.groupBy.every((name) => told.groupBy.includes(name)) &&
+  (asks.table === undefined || asks.table === told.table);
 
 function rateRun<Price extends Priced>(
   run: readonly PartToRate<Price>[],

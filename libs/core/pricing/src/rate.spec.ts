@@ -147,6 +147,13 @@ describe('proration, §4.3', () => {
     expect(cents(price('flat', { amount: '49.00' }), of('0'), from('2026-11-14T00:00:00Z'))).toBe(4_900n);
   });
 
+  it('charges what thirds come to: 0.3 of a third of 20 is 2, however it is rounded', () => {
+    const days = { ...whole, covered: { start: at('2026-11-21T00:00:00Z'), end: november.end } };
+    const third = { discount: '0.7', proration: { by: 'day', of: ['flat'] } };
+    expect(cents(price('flat', { amount: '20' }, { ...third, rounding: 'up' }), of('0'), days)).toBe(200n);
+    expect(cents(price('flat', { amount: '10' }, { ...third, fraction: 'carry' }), of('0'), days)).toBe(100n);
+  });
+
   it('prorates a minimum of 10.00 to 25 of 28 days: 8.93', () => {
     const february = { start: at('2026-02-01T00:00:00Z'), end: at('2026-03-01T00:00:00Z') };
     const least = price('per_unit', { rate: '1' }, { minimum: '10.00', proration: { by: 'day', of: ['minimum'] } });

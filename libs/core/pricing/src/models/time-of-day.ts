@@ -56,6 +56,7 @@ export const timeOfDay: PriceModel = (definition) => {
     needs: ['quantity', 'hours'],
     groupBy: [],
     clock: { zone, bucketsOf: (period) => bucketSpans(week, REST, zone, period) },
+    table: JSON.stringify([zone, buckets.map(({ name, from, to, days }) => [name, from, to, days ?? []])]),
     cost: (usage) =>
       Object.entries(needed(usage.buckets, 'time_of_day', 'the quantity of each bucket of its table')).reduce(
         (sum, [bucket, quantity]) => addDecimals(sum, multiplyDecimals(quantity, rateOf(bucket))),
