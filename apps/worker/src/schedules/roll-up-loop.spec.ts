@@ -53,6 +53,14 @@ describe('the loop of the roll-up', () => {
     expect(rollUp.begun).toBe(1);
   });
 
+  it('gathers more for the next pass when usage pours in', async () => {
+    await rollUp.end({ entries: 4_000, events: 400_000, behind: 20 });
+    await jest.advanceTimersByTimeAsync(499);
+    expect(rollUp.begun).toBe(1);
+    await jest.advanceTimersByTimeAsync(1);
+    expect(rollUp.begun).toBe(2);
+  });
+
   it('goes on soon while there is work, and rests when there is none', async () => {
     await rollUp.end({ entries: 3, events: 30, behind: 0 });
     await jest.advanceTimersByTimeAsync(250);

@@ -135,7 +135,10 @@ const DIMENSIONS_REJECTED = rejected(
 /** At most eight, each key and value printable and of at most 64 bytes; a value may be empty. */
 export function dimensionsFit(dimensions: Readonly<Record<string, string>>): boolean {
   const entries = Object.entries(dimensions);
-  const fits = (text: string) => PRINTABLE.test(text) && new TextEncoder().encode(text).length <= MOST_DIMENSION_BYTES;
+  // A unit of a string takes at most three bytes, so that short ones need not be written out to be counted.
+  const isShort = (text: string) =>
+    text.length * 3 <= MOST_DIMENSION_BYTES || new TextEncoder().encode(text).length <= MOST_DIMENSION_BYTES;
+  const fits = (text: string) => PRINTABLE.test(text) && isShort(text);
   return (
     entries.length <= MOST_DIMENSIONS && entries.every(([key, value]) => fits(key) && (value === '' || fits(value)))
   );

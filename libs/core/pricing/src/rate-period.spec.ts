@@ -119,6 +119,14 @@ describe('a version that takes over inside a period, billing reference §4.4', (
     ]);
   });
 
+  it('rounds once what continues from a third: 0.84 of 11 thirtieths of 71 is 21.868', () => {
+    const third = price('flat', { amount: '71' }, { discount: '0.16', proration: { by: 'day', of: ['flat'] } });
+    const next = price('flat', { amount: '0' }, { versionChange: 'continue', minimum: '101.868', rounding: 'up' });
+    const amounts = rated(parts([third, 1, '0'], [next, 12, '0'])).map(([units]) => units);
+    expect(amounts[0]).toBe(2_187n);
+    expect(amounts[1]).toBe(8_000n);
+  });
+
   it('makes up to a minimum once a run has ended', () => {
     const least = (versionChange: string) => price('per_unit', { rate: '1' }, { minimum: '10', versionChange });
     const run = parts([least('continue'), 1, '3'], [least('continue'), 16, '4']);

@@ -156,15 +156,17 @@ const usageFrom = (usage: RatedUsage | Decimal): RatedUsage => ('quantity' in us
 function settle(price: Priced, exact: Decimal): bigint {
   const { fraction, rounding, proration } = price.modifiers ?? PLAIN_PERIOD;
   if (fraction === 'carry') return carryFraction(ZERO, exact, price.assetDecimals).atomic;
-  const meant = proration ? withoutResidue(exact) : exact;
+  const meant = withoutResidue(exact);
   const rounded = toAtomic(meant, price.assetDecimals, rounding);
-  if (rounded !== 0n || meant.units === 0n) return rounded;
-  return meant.units > 0n ? 1n : -1n;
+  const owed = proration ? meant : exact;
+  if (rounded !== 0n || owed.units === 0n) return rounded;
+  return owed.units > 0n ? 1n : -1n;
 }
 
 /**
  * Thirds that sum to a whole differ from it in the last of the places they were kept with, and a rounding that goes up or
- * down would make a unit of that. No amount that is no whole is as near to one as this.
+ * down would make a unit of that; they may come from an earlier price that this one continues. No amount that is no whole is
+ * as near to one as this.
  */
 const withoutResidue = (exact: Decimal): Decimal => roundDecimal(exact, SURE_PLACES, 'half-even');
 

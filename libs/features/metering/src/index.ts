@@ -1,9 +1,15 @@
-export { type IngestInput, type IngestResult, IngestUsage, MOST_EVENTS, type ReceivedUsage } from './ingest-usage.js';
-export type { EventVerdict } from './event-verdict.js';
-export { type BatchAnswer, IngestBatch, type IngestBatchInput, MOST_BATCH_BYTES } from './ingest-batch.js';
-export { type Maintained, MaintainUsage } from './maintain-usage.js';
-export { ListStreams, type StreamPage, type StreamView } from './list-streams.js';
-export { contentMark, eventIdentity } from './event-identity.js';
+export {
+  type IngestInput,
+  type IngestResult,
+  IngestUsage,
+  MOST_EVENTS,
+  type ReceivedUsage,
+} from './doors/ingest-usage.js';
+export type { EventVerdict } from './doors/event-verdict.js';
+export { type BatchAnswer, IngestBatch, type IngestBatchInput, MOST_BATCH_BYTES } from './doors/ingest-batch.js';
+export { type Maintained, MaintainUsage } from './doors/maintain-usage.js';
+export { ListStreams, type StreamPage, type StreamView } from './doors/list-streams.js';
+export { contentMark, eventIdentity } from './doors/event-identity.js';
 export {
   MOST_WINDOWS,
   USAGE_WINDOWS,
@@ -12,20 +18,20 @@ export {
   UsageReader,
   type UsageWindow,
   type UsageWindowSize,
-} from './usage.reader.js';
-export { MeterReader, type StoredMeter } from './meter.reader.js';
-export { CreateMeter, type MeterDefinition } from './create-meter.js';
-export { type MeterRevision, ReviseMeter } from './revise-meter.js';
-export { type MeterPreview, type MeterPreviewInput, PreviewMeter } from './preview-meter.js';
-export { type RolledUp, type RollUpOptions, RollUpUsage } from './roll-up-usage.js';
-export { type RebuildInput, RebuildUsage, type UsageDifference } from './rebuild-usage.js';
-export { CutUsage } from './cut-usage.js';
-export { ListMeters } from './list-meters.js';
-export { type EventPage, ListEvents } from './list-events.js';
-export { ENTRY_KINDS, type EntryKind, type EventState, type UsageEventView } from './event-view.js';
-export { type EventVersion, ReadEvent } from './read-event.js';
-export { VoidEvent, type VoidEventInput, type VoidEventResult } from './void-event.js';
-export { AmendEvent, type AmendEventInput, type AmendEventResult } from './amend-event.js';
+} from './reading/usage.reader.js';
+export { MeterReader, type StoredMeter } from './meters/meter.reader.js';
+export { CreateMeter, type MeterDefinition } from './meters/create-meter.js';
+export { type MeterRevision, ReviseMeter } from './meters/revise-meter.js';
+export { type MeterPreview, type MeterPreviewInput, PreviewMeter } from './meters/preview-meter.js';
+export { type RolledUp, type RollUpOptions, RollUpUsage } from './roll-up/roll-up-usage.js';
+export { type RebuildInput, RebuildUsage, type UsageDifference } from './roll-up/rebuild-usage.js';
+export { CutUsage } from './roll-up/cut-usage.js';
+export { ListMeters } from './meters/list-meters.js';
+export { type EventPage, ListEvents } from './log/list-events.js';
+export { ENTRY_KINDS, type EntryKind, type EventState, type UsageEventView } from './log/event-view.js';
+export { type EventVersion, ReadEvent } from './log/read-event.js';
+export { VoidEvent, type VoidEventInput, type VoidEventResult } from './corrections/void-event.js';
+export { AmendEvent, type AmendEventInput, type AmendEventResult } from './corrections/amend-event.js';
 export {
   HELD_STATES,
   type HeldEvent,
@@ -36,8 +42,8 @@ export {
   MOST_HELD_PER_CALL,
   type ReplayResult,
   type ReplayVerdict,
-} from './held-events.js';
-export { type AddedPart, Backfills, type CommittedBackfill } from './backfills.js';
-export { BACKFILL_STATES, type Backfill, type BackfillState, type Replaces } from './backfill.js';
-export { type BackfillVerdict, MOST_BACKFILL_EVENTS } from './backfill-plan.js';
-export type { AffectedUsage, BackfillQuantity } from './backfill-preview.js';
+} from './corrections/held-events.js';
+export { type AddedPart, Backfills, type CommittedBackfill } from './corrections/backfills.js';
+export { BACKFILL_STATES, type Backfill, type BackfillState, type Replaces } from './corrections/backfill.js';
+export { type BackfillVerdict, MOST_BACKFILL_EVENTS } from './corrections/backfill-plan.js';
+export type { AffectedUsage, BackfillQuantity } from './corrections/backfill-preview.js';
