@@ -156,8 +156,13 @@ export class Farebox {
     return Number(rows[0]?.n);
   }
 
-  async stop(): Promise<void> {
+  /** Ends api, worker and providers; the database stays. */
+  async endProcesses(): Promise<void> {
     await Promise.all(Object.values(this.processes).map((server) => server.stop()));
+  }
+
+  async stop(): Promise<void> {
+    await this.endProcesses();
     await this.owner.end();
     await this.db.drop();
   }
@@ -172,10 +177,15 @@ async function seed(config: Config, payTo: Hex, release: ReleaseLevel): Promise<
     const { text } = await new CreateKey(database, ids, clock, config.KEY_PEPPER).run({
       provider,
       name: 'bench',
-      scopes: ['gate'],
+      scopes: ['gate', 'ingest'],
       environment: 'test',
     });
-    await new CreateMeter(database, ids).run({ provider, name: 'api.calls', aggregation: 'count', unit: 'calls' });
+    await new CreateMeter(database, ids, clock).run({
+      provider,
+      name: 'api.calls',
+      aggregation: 'count',
+      unit: 'calls',
+    });
     await new CreatePrice(database, new Outbox(), clock, ids).run({
       provider,
       meter: 'api.calls',

@@ -55,3 +55,25 @@ export function cpuSeconds(servers: readonly Pick<Server, 'pid'>[]): number | un
   }
   return ticks / TICKS;
 }
+
+/**
+ * Processor time that a PostgreSQL server has taken so far, with all its sessions, those that ended included; undefined where the
+ * system does not say. `data`: its data folder.
+ */
+export function postgresCpuSeconds(data: string): number | undefined {
+  const pid = readFileSync(join(data, 'postmaster.pid'), 'utf8').split('\n', 1)[0] ?? '';
+  const list = `/proc/${pid}/task/${pid}/children`;
+  if (!existsSync(list)) return undefined;
+  const fieldsOf = (of: string): readonly number[] => {
+    try {
+      return (readFileSync(`/proc/${of}/stat`, 'utf8').split(') ').at(-1)?.split(' ') ?? []).map(Number);
+    } catch {
+      return []; // It has ended meanwhile, and the server has its time.
+    }
+  };
+  const taken = (fields: readonly number[], from: number): number => (fields[from] ?? 0) + (fields[from + 1] ?? 0);
+  const sessions = readFileSync(list, 'utf8').split(' ').filter(Boolean);
+  // Of the server itself also what it waited for: its sessions that ended.
+  const own = fieldsOf(pid);
+  return (taken(own, 11) + taken(own, 13) + sessions.reduce((sum, of) => sum + taken(fieldsOf(of), 11), 0)) / TICKS;
+}
