@@ -127,7 +127,11 @@ export default {
       from: { path: '^libs/([^/]+/[^/]+)/' },
       to: {
         path: '^libs/[^/]+/[^/]+/',
-        pathNot: ['^libs/$1/', '^libs/[^/]+/[^/]+/src/index\\.ts$', '^libs/packages/[^/]+/src/(?:express|fastify|nest|spool)\\.ts$'],
+        pathNot: [
+          '^libs/$1/',
+          '^libs/[^/]+/[^/]+/src/index\\.ts$',
+          '^libs/packages/[^/]+/src/(?:express|fastify|nest|spool)\\.ts$',
+        ],
       },
     },
     {
