@@ -9,7 +9,9 @@
 CREATE FUNCTION append_next_batches(providers text[], streams uuid[], seqs bigint[], offs integer[], lens integer[], hashes bytea[],
   since bigint[], until bigint[], events integer[], accounts text[], skips text[], items text[], bodies bytea)
 RETURNS integer[] LANGUAGE plpgsql
-SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+-- A bitmap scan would walk all dead versions of a stream's row again and again; a plain one marks them and passes them over.
+SET enable_bitmapscan = off AS $$
 DECLARE
   kept integer[];
 BEGIN
@@ -51,7 +53,7 @@ $$;
 -- reused: its number is taken by another body.
 CREATE FUNCTION append_stream_batches(batches jsonb, bodies bytea, held jsonb)
 RETURNS TABLE (n integer, outcome text, complete_through bigint, events integer, items jsonb)
-LANGUAGE plpgsql SET enable_seqscan = off AS $$
+LANGUAGE plpgsql SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 #variable_conflict use_column
 DECLARE
   fresh integer[];
