@@ -18,12 +18,12 @@ const TEMPLATE = 'farebox_template';
 
 /**
  * Starts PostgreSQL as it runs in production, waiting for the disk at every commit, with a migrated template to copy, and
- * Redis. Test databases find them by the same variables as in the tests.
+ * Redis. Test databases find them by the same variables as in the tests. `settings`: of PostgreSQL, beside its defaults.
  */
-export async function startGround(): Promise<Ground> {
+export async function startGround(settings: Readonly<Record<string, string>> = {}): Promise<Ground> {
   const folder = mkdtempSync(join(tmpdir(), 'farebox-bench-'));
   chmodSync(folder, 0o755); // PostgreSQL may run as another account.
-  const postgres = await startPostgres({ dir: join(folder, 'postgres') });
+  const postgres = await startPostgres({ dir: join(folder, 'postgres'), settings });
   try {
     await migrate(await ensureDatabase(postgres.url, TEMPLATE));
     await sealTemplate(postgres.url, TEMPLATE);

@@ -18,6 +18,8 @@ describe('the paid path, on PostgreSQL', () => {
 
   it('answers an unpaid request with a sealed, sticky quote and writes nothing', async () => {
     const before = await path.count('payments');
+    // A quote is the same for half its life: both are asked for in the same half.
+    if (path.clock.at % 150_000 > 148_000) path.clock.at = instant(path.clock.at + 2_000);
     const first = challengeOf(await path.check());
     path.clock.at = instant(path.clock.at + 1000);
     const again = challengeOf(await path.check());
