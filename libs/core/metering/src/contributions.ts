@@ -126,7 +126,7 @@ export class Contributions {
       meter.number,
       Math.max(quarter, latestCut(meter.cuts, time)),
       latestCut(meter.cuts, time),
-      seriesOf(versionAt(meter.versions, time)?.groupBy ?? [], dimensions),
+      seriesOf((versionAt(meter.versions, time) ?? meter.versions[0])?.groupBy ?? [], dimensions),
     );
     slot.sold.addDecimal(sign === 1 ? quantity : { units: -quantity.units, scale: quantity.scale });
   }

@@ -106,7 +106,8 @@ function meterOf(row: MeterRow, now = instant(Number(row.now))): StoredMeter {
     if ('problem' in rules) throw new Fault('invariant_broken', `a meter's rules cannot be read: ${rules.problem}`);
     return { ...fixed, ...rules, version, effectiveAt: instant(effectiveAt) };
   });
-  const current = versionAt(versions, now);
+  // One that begins later is told by the version it will begin with.
+  const current = versionAt(versions, now) ?? versions[0];
   if (!current) throw new Fault('invariant_broken', 'a meter has no version');
   const begins = versions.slice(1).map(({ effectiveAt }) => effectiveAt);
   const cuts = [...new Set([...(row.cuts ?? []).map(instant), ...begins])].sort((a, b) => a - b);
