@@ -106,7 +106,6 @@ function meterOf(row: MeterRow, now = instant(Number(row.now))): StoredMeter {
     if ('problem' in rules) throw new Fault('invariant_broken', `a meter's rules cannot be read: ${rules.problem}`);
     return { ...fixed, ...rules, version, effectiveAt: instant(effectiveAt) };
   });
-  // One that begins later is told by the version it will begin with.
   const current = versionAt(versions, now) ?? versions[0];
   if (!current) throw new Fault('invariant_broken', 'a meter has no version');
   const begins = versions.slice(1).map(({ effectiveAt }) => effectiveAt);
@@ -119,3 +118,7 @@ function aggregationOf(text: string): Aggregation {
   if (!known) throw new Fault('invariant_broken', `a meter has the unknown aggregation ${text}`);
   return known;
 }
+
+/** The version a meter is told by at an instant: before its first one, which hears nothing yet, by that. */
+export const toldBy = (meter: StoredMeter, at: number): Meter =>
+  versionAt(meter.versions, at) ?? meter.versions[0] ?? meter;

@@ -1,9 +1,9 @@
-import { type QuantityParts, durationOf, readSeries, versionAt } from '@core/metering';
+import { type QuantityParts, durationOf, readSeries } from '@core/metering';
 import { type Decimal, ZERO, addDecimals, compareDecimals } from '@core/money';
 import type { Period } from '@core/time';
 import type { Tx } from '@platform/database';
 import { type Spans, cellSums, valuePairs, valueSums } from './cell-usage.js';
-import type { StoredMeter } from '../meters/meter.reader.js';
+import { type StoredMeter, toldBy } from '../meters/meter.reader.js';
 import { lastValuesBySeries, levelPoints, runPoints } from './point-usage.js';
 import { integralsOver, levelSegments, runsBySeries } from './point-segments.js';
 import type { PartsQuery } from './usage-parts.js';
@@ -75,7 +75,7 @@ async function gather(
       }
       return;
     case 'duration': {
-      const rules = (versionAt(meter.versions, range.end - 1) ?? meter).duration;
+      const rules = toldBy(meter, range.end - 1).duration;
       const points = runsBySeries(await runPoints(tx, query, range), rules);
       const bySeries = new Map<string, typeof points>();
       for (const point of points) bySeries.set(point.series, [...(bySeries.get(point.series) ?? []), point]);
@@ -87,7 +87,7 @@ async function gather(
       return;
     }
     case 'latest': {
-      const carried = (versionAt(meter.versions, range.end - 1) ?? meter).carryOver === true;
+      const carried = toldBy(meter, range.end - 1).carryOver === true;
       for (const { of, point } of await lastValuesBySeries(tx, query, spans, carried)) {
         const group = groups.at(of, point.series);
         if (!group) continue;
@@ -126,9 +126,7 @@ function versionSpans(meter: StoredMeter, range: Period): VersionSpan[] {
   const bounds = [range.start, ...changes.filter((at) => at > range.start && at < range.end), range.end];
   return bounds.slice(0, -1).flatMap((start, i) => {
     const end = bounds[i + 1];
-    return end === undefined || end <= start
-      ? []
-      : [{ period: { start, end }, groupBy: (versionAt(meter.versions, start) ?? meter).groupBy }];
+    return end === undefined || end <= start ? [] : [{ period: { start, end }, groupBy: toldBy(meter, start).groupBy }];
   });
 }
 

@@ -1,8 +1,9 @@
-import { type QuantityParts, durationOf, versionAt } from '@core/metering';
+import { type QuantityParts, durationOf } from '@core/metering';
 import { Fault } from '@core/faults';
 import { ZERO, addDecimals } from '@core/money';
 import { type Instant, type Period, instant } from '@core/time';
 import type { Tx } from '@platform/database';
+import { toldBy } from '../meters/meter.reader.js';
 import { NO_CELLS, type Spans, type Whose, cellSums, valueSums } from './cell-usage.js';
 import { lastValues, levelPoints, runPoints } from './point-usage.js';
 import { integralsOver, levelSegments } from './point-segments.js';
@@ -49,14 +50,14 @@ async function measuredParts(tx: Tx, query: PartsQuery, spans: readonly Spans[])
       }
       return spans.map((periods) => ({
         seconds: periods.reduce((sum, period) => {
-          const rules = (versionAt(meter.versions, period.end - 1) ?? meter).duration;
+          const rules = toldBy(meter, period.end - 1).duration;
           return addDecimals(sum, durationOf(points, period, asOf, rules).seconds);
         }, ZERO),
       }));
     }
     case 'latest': {
       const ends = spans.flatMap((periods) => periods).sort((a, b) => a.start - b.start);
-      const carried = (end: number) => (versionAt(meter.versions, end - 1) ?? meter).carryOver === true;
+      const carried = (end: number) => toldBy(meter, end - 1).carryOver === true;
       const values = await lastValues(
         tx,
         query,

@@ -1,4 +1,4 @@
-import { type DurationFlag, type Meter, type QuantityParts, durationOf, quantityOf, versionAt } from '@core/metering';
+import { type DurationFlag, type Meter, type QuantityParts, durationOf, quantityOf } from '@core/metering';
 import { Fault } from '@core/faults';
 import { type Decimal, ZERO } from '@core/money';
 import type { PriceTerms, RatedUsage } from '@core/pricing';
@@ -6,7 +6,7 @@ import { type Instant, type Period, addMs, formatInstant, instant, overlap, zone
 import type { Tx } from '@platform/database';
 import { QUARTER_MS, type Spans, cellSums, countedValues, isCellBound } from './cell-usage.js';
 import { groupedParts } from './grouped-usage.js';
-import type { StoredMeter } from '../meters/meter.reader.js';
+import { type StoredMeter, toldBy } from '../meters/meter.reader.js';
 import { minuteParts } from './minute-usage.js';
 import { levelPoints, pointsAfter, runPoints } from './point-usage.js';
 import { levelSegments } from './point-segments.js';
@@ -187,10 +187,9 @@ export class UsageReader {
 }
 
 const quantityAt = (meter: StoredMeter, period: Period | undefined, parts: QuantityParts): Decimal =>
-  quantityOf(versionAt(meter.versions, (period?.end ?? 0) - 1) ?? meter, parts);
+  quantityOf(toldBy(meter, (period?.end ?? 0) - 1), parts);
 
-const rulesAt = (meter: StoredMeter, at: number): Meter['duration'] =>
-  (versionAt(meter.versions, at - 1) ?? meter).duration;
+const rulesAt = (meter: StoredMeter, at: number): Meter['duration'] => toldBy(meter, at - 1).duration;
 
 /** @throws Fault invalid_request (`unaligned_range`) when a bound lies inside a cell */
 function checkAligned({ meter, asOf }: UsageQuery, periods: readonly Period[]): void {
