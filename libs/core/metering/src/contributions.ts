@@ -179,7 +179,7 @@ export class Contributions {
   #byAccount(meter: number, start: number, series: string): Map<number, Slot> {
     const key = `${meter} ${start} ${series}`;
     let slots = this.#slots.get(key);
-    if (!slots) this.#slots.set(key, (slots = new Map()));
+    if (!slots) this.#slots.set(key, (slots = new Map<number, Slot>()));
     return slots;
   }
 
