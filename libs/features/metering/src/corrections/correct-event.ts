@@ -51,6 +51,7 @@ export class CorrectEvent {
     if (!receipt) throw unknownEvent({ source, id });
     return this.writer.transaction(async (tx) => {
       await this.#store.lock(tx, provider, receipt);
+      await this.#store.lockHeld(tx, provider, receipt);
       const history = await this.#read(tx, provider, receipt, { source, id });
       const correction = await decide(history, tx);
       if (correction.discard) await this.#store.resolveHeld(tx, provider, [receipt], 'discarded');

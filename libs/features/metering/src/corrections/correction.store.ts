@@ -219,6 +219,14 @@ export class CorrectionStore {
     return rows.map(heldOf);
   }
 
+  /** Keeps a held event from being replayed or discarded until the end of the transaction; nothing for one that is not held. */
+  async lockHeld(tx: WriterTx, provider: string, { position, ordinal }: Receipt): Promise<void> {
+    await tx.query(
+      'SELECT 1 AS held FROM usage_held WHERE provider_id = $1 AND position = $2::bigint AND ordinal = $3 FOR UPDATE',
+      [provider, String(position), ordinal],
+    );
+  }
+
   /** @param by position of the entry that replays them */
   async resolveHeld(
     tx: WriterTx,
