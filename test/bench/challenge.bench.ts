@@ -69,7 +69,7 @@ try {
       for (const [name, door] of Object.entries<Door>(doors)) ours.get(name)?.push(await loadUnpaid(door, SECONDS));
     }
 
-    for (const table of ['payments', 'accounts', 'usage_events', 'transfers', 'outbox']) {
+    for (const table of ['payments', 'accounts', 'usage_log', 'transfers', 'outbox']) {
       const rows = await farebox.count(`SELECT count(*) FROM ${table}`);
       // A new price stages the rating of its meter, before any request.
       if (rows > 0 && table !== 'outbox')

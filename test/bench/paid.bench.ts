@@ -80,7 +80,8 @@ async function buyOurs({ farebox, ourChain, wallets }: Scene, count: number, con
     claims: 'SELECT count(*) FROM payments',
     'payments served': "SELECT count(*) FROM payments WHERE state NOT IN ('reserved', 'voided', 'failed')",
     'answers kept': 'SELECT count(*) FROM payment_replies',
-    'usage events': 'SELECT count(*) FROM usage_events',
+    'usage events':
+      "SELECT coalesce(sum(events - coalesce(cardinality(skip), 0)), 0) FROM usage_log WHERE kind = 'sold'",
   })) {
     const found = await farebox.count(sql);
     if (found !== after) throw new Error(`${after} purchases, but ${found} ${what}`);
