@@ -4,6 +4,8 @@ import type {
   CaptureRequest,
   CheckDecision,
   CheckRequest,
+  ExtendDecision,
+  ExtendRequest,
   VoidDecision,
   VoidRequest,
 } from '@farebox/paywall';
@@ -19,6 +21,9 @@ const wireReply = z.strictObject({
   body: z.base64('must be base64').describe('base64 of the bytes.'),
 });
 
+const proofHeader = (what: string) =>
+  z.string().max(8192, 'must have at most 8192 characters').optional().describe(what);
+
 const checkBody = z.strictObject({
   method: z.string().describe('HTTP method of the priced request, upper case.'),
   url: z.string().describe('Absolute URL of the priced request as the agent sees it.'),
@@ -32,6 +37,26 @@ const checkBody = z.strictObject({
   mimeType: z.string().max(100, 'must have at most 100 characters').optional(),
   paymentSignature: z.string().optional().describe('The agent’s PAYMENT-SIGNATURE header, as received.'),
   xPayment: z.string().optional().describe('The agent’s X-PAYMENT header, as received.'),
+  proof: z
+    .strictObject({
+      authorization: proofHeader('Authorization, when it carries an agent key.'),
+      signInWithX: proofHeader('SIGN-IN-WITH-X'),
+      signature: proofHeader('Signature (RFC 9421)'),
+      signatureInput: proofHeader('Signature-Input'),
+      signatureAgent: proofHeader('Signature-Agent'),
+      covered: z
+        .record(z.string().max(64), z.string().max(8192))
+        .refine((headers) => Object.keys(headers).length <= 8, 'must have at most 8 headers')
+        .optional()
+        .describe('Other headers that the signature covers, by lower-case name.'),
+    })
+    .optional()
+    .describe('Headers by which the agent shows who it is, as received.'),
+  idempotencyKey: z
+    .string()
+    .regex(/^[\x21-\x7e]{1,128}$/, 'must be 1 to 128 printable characters without spaces')
+    .optional()
+    .describe('The agent’s Idempotency-Key: the same key for the same request is charged once.'),
   attempt: z
     .string()
     .regex(/^[A-Za-z0-9_-]{16,64}$/, 'must be 16 to 64 letters, digits, - or _')
@@ -39,8 +64,10 @@ const checkBody = z.strictObject({
     .describe('Names this arrival of the request: the same attempt may ask again after a lost answer.'),
 });
 
+const paymentId = z.union([idText('pay'), idText('hld'), idText('vch')]);
+
 const captureBody = z.strictObject({
-  payment: idText('pay'),
+  payment: paymentId,
   quantity: z
     .string('must be a decimal in a string')
     .optional()
@@ -48,18 +75,26 @@ const captureBody = z.strictObject({
   reply: wireReply.describe('The handler’s answer, kept for the same payment presented again.'),
 });
 
+const decimal = z.string('must be a decimal in a string').max(64, 'must have at most 64 characters');
+const extendBody = z.strictObject({
+  payment: paymentId,
+  used: decimal.describe('Units used so far.'),
+  upTo: decimal.describe('Units to be covered in all.'),
+});
+
 const voidBody = z.strictObject({
-  payment: idText('pay'),
+  payment: paymentId,
   reason: z.string().max(200, 'must have at most 200 characters').optional(),
 });
 
 // What the published package sends has to fit what is read here.
-const fits = (check: CheckRequest, capture: CaptureRequest, letGo: VoidRequest) => {
-  const read: [z.input<typeof checkBody>, z.input<typeof captureBody>, z.input<typeof voidBody>] = [
-    check,
-    { ...capture, reply: { ...capture.reply, headers: { ...capture.reply.headers } } },
-    letGo,
-  ];
+const fits = (check: CheckRequest, capture: CaptureRequest, extend: ExtendRequest, letGo: VoidRequest) => {
+  const read: [
+    z.input<typeof checkBody>,
+    z.input<typeof captureBody>,
+    z.input<typeof extendBody>,
+    z.input<typeof voidBody>,
+  ] = [check, { ...capture, reply: { ...capture.reply, headers: { ...capture.reply.headers } } }, extend, letGo];
   return read;
 };
 void fits;
@@ -106,6 +141,26 @@ const capture: Operation = {
   },
 };
 
+const extend: Operation = {
+  method: 'POST',
+  path: '/v1/gate/extend',
+  summary: 'A long answer is under way: cover more of it',
+  description:
+    'Fixes what was used so far, which is charged even if the caller is never heard of again, and covers what comes next. Both are totals: repeating it changes nothing.',
+  area: 'gate',
+  access: needs('gate'),
+  body: extendBody,
+  answers: {
+    200: {
+      description: 'The decision.',
+      schema: z.union([
+        z.object({ decision: z.literal('go'), payment: paymentView }),
+        z.object({ decision: z.literal('stop'), payment: paymentView, reason: z.string() }),
+      ]),
+    },
+  },
+};
+
 const letGo: Operation = {
   method: 'POST',
   path: '/v1/gate/void',
@@ -117,9 +172,12 @@ const letGo: Operation = {
   answers: { 200: { description: 'The payment, voided.', schema: z.object({ payment: paymentView }) } },
 };
 
-export const gateOperations = [check, capture, letGo];
+export const gateOperations = [check, capture, extend, letGo];
 
-export const gateRoutes = (payments: Pick<Payments, 'check' | 'capture' | 'void'>, metrics: Metrics): HotRoute[] => [
+export const gateRoutes = (
+  payments: Pick<Payments, 'check' | 'capture' | 'extend' | 'void'>,
+  metrics: Metrics,
+): HotRoute[] => [
   {
     operation: check,
     answer: async (request): Promise<CheckDecision> => {
@@ -138,6 +196,17 @@ export const gateRoutes = (payments: Pick<Payments, 'check' | 'capture' | 'void'
       const decision = await payments.capture.run({
         provider: callerOf(request).provider,
         request: bodyOf(captureBody, request),
+      });
+      metrics.gateDecision(decision.decision);
+      return decision;
+    },
+  },
+  {
+    operation: extend,
+    answer: async (request): Promise<ExtendDecision> => {
+      const decision = await payments.extend.run({
+        provider: callerOf(request).provider,
+        request: bodyOf(extendBody, request),
       });
       metrics.gateDecision(decision.decision);
       return decision;

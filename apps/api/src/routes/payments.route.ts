@@ -9,10 +9,10 @@ export const paymentView = z.object({
   id: z.string(),
   status: z.enum(['reserved', 'served', 'submitted', 'confirmed', 'final', 'voided', 'failed']),
   account: z.string(),
-  payer: z.string(),
-  network: z.string().describe('CAIP-2.'),
-  asset: z.string().describe('Token address.'),
-  amount: shown.atomic.describe('Signed for, atomic units.'),
+  payer: z.string().describe('Wallet, agent key, or the host that signs for the agent.'),
+  network: z.string().describe('CAIP-2; farebox:prepaid for a balance kept here.'),
+  asset: z.string().describe('Token address; of a balance its asset id.'),
+  amount: shown.atomic.describe('Most that may be charged, atomic units.'),
   charged: shown.atomic.optional(),
   transaction: z.string().optional().describe('Hash of the transfer.'),
   meter: z.string().optional(),
@@ -45,7 +45,7 @@ export const paymentRoutes = (payments: Pick<Payments, 'read'>): HotRoute[] => [
       if (!payment)
         throw new Fault(
           'not_found',
-          'There is no payment with this id. Check that it is whole: pay_ and 32 characters.',
+          'There is no payment with this id. Check that it is whole: pay_, hld_ or vch_ and 32 characters.',
           { reason: 'unknown_payment' },
         );
       void reply.header('cache-control', 'no-store');

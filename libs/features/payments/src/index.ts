@@ -1,14 +1,14 @@
-export { AuthorizePayment } from './authorize-payment.js';
-export { CheckPayment, type RequestToCheck } from './check-payment.js';
-export { CapturePayment, type RequestToCapture } from './capture-payment.js';
-export { VoidPayment } from './void-payment.js';
-export { ReadPayment } from './read-payment.js';
-export { VerifyFacilitated, SettleFacilitated, ListSupported } from './facilitate.js';
+export { AuthorizePayment } from './exact/authorize-payment.js';
+export { CheckPayment } from './gate/check-payment.js';
+export { CapturePayment, ExtendPayment, ReadPayment, VoidPayment } from './gate/handle-payment.js';
+export type { RequestToCapture, RequestToCheck, RequestToExtend } from './gate/way-to-pay.js';
+export { VerifyFacilitated, SettleFacilitated, ListSupported } from './facilitator/facilitate.js';
 export { type Payments, type PaymentsPorts, openPayments } from './payments.js';
 export {
   type CaptureDecision,
   type CheckDecision,
+  type ExtendDecision,
   type PaymentStatus,
   type PaymentView,
   type WireReply,
-} from './gate-decisions.js';
+} from './gate/gate-decisions.js';

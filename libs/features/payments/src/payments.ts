@@ -5,19 +5,19 @@ import type { Clock } from '@core/time';
 import type { AuthorizationVerifier } from '@core/x402';
 import type { PriceBookCache } from '@features/pricing';
 import type { Writer } from '@platform/database';
-import { AuthorizePayment } from './authorize-payment.js';
-import { CapturePayment } from './capture-payment.js';
-import { Challenges } from './challenge.js';
-import { CheckPayment } from './check-payment.js';
-import { ListSupported, SettleFacilitated, VerifyFacilitated } from './facilitate.js';
-import { Payees } from './payees.js';
-import { PaymentStore } from './payments.store.js';
-import { PriceRequest } from './price-request.js';
-import { QuoteSealer } from './quote-sealer.js';
-import { ReadPayment } from './read-payment.js';
-import { Reservations } from './reservations.js';
-import { ReleaseWaiter } from './release-waiter.js';
-import { VoidPayment } from './void-payment.js';
+import { AuthorizePayment } from './exact/authorize-payment.js';
+import { CaptureExact } from './exact/capture-exact.js';
+import { ExactWay } from './exact/exact-way.js';
+import { PaymentStore } from './exact/payments.store.js';
+import { Reservations } from './exact/reservations.js';
+import { ListSupported, SettleFacilitated, VerifyFacilitated } from './facilitator/facilitate.js';
+import { Challenges } from './gate/challenge.js';
+import { CheckPayment } from './gate/check-payment.js';
+import { CapturePayment, ExtendPayment, ReadPayment, VoidPayment } from './gate/handle-payment.js';
+import { Payees } from './gate/payees.js';
+import { PriceRequest } from './gate/price-request.js';
+import { QuoteSealer } from './gate/quote-sealer.js';
+import { ReleaseWaiter } from './gate/release-waiter.js';
 
 /** What the feature needs from the rim. */
 export interface PaymentsPorts {
@@ -45,6 +45,7 @@ export interface PaymentsPorts {
 export interface Payments {
   readonly check: CheckPayment;
   readonly capture: CapturePayment;
+  readonly extend: ExtendPayment;
   readonly void: VoidPayment;
   readonly read: ReadPayment;
   readonly verifyFacilitated: VerifyFacilitated;
@@ -61,16 +62,20 @@ export function openPayments({ writer, book, chain, verifier, clock, ids, assets
   const waiter = new ReleaseWaiter(writer, store);
   const sealer = new QuoteSealer(settings.quoteSecret);
   const prices = new PriceRequest(book, payees, assets, clock, settings.quoteSeconds);
-  const challenges = new Challenges(sealer, clock, settings.quoteSeconds);
   const authorize = new AuthorizePayment(store, reservations, verifier, chain, clock, ids, settings.staleSeconds);
-  const capture = new CapturePayment(store, reservations, payees, waiter, settings);
+  const captureExact = new CaptureExact(store, reservations, payees, waiter, settings);
+  const exact = new ExactWay(prices, authorize, captureExact, store, payees, waiter, assets, clock, settings);
+  const schemes = [exact];
+  const ways = [...schemes];
+  const challenges = new Challenges(sealer, clock, settings.quoteSeconds, schemes);
   return {
-    check: new CheckPayment(prices, challenges, sealer, authorize, store, payees, waiter, assets, clock, settings),
-    capture,
-    void: new VoidPayment(store, settings),
-    read: new ReadPayment(store, settings),
+    check: new CheckPayment(prices, challenges, sealer, exact, schemes, assets),
+    capture: new CapturePayment(ways),
+    extend: new ExtendPayment(ways),
+    void: new VoidPayment(ways),
+    read: new ReadPayment(ways),
     verifyFacilitated: new VerifyFacilitated(authorize, store, payees, assets),
-    settleFacilitated: new SettleFacilitated(authorize, capture, payees, waiter, assets, settings),
+    settleFacilitated: new SettleFacilitated(authorize, captureExact, payees, waiter, assets, settings),
     supported: new ListSupported(store, assets),
     close: () => waiter.close(),
   };

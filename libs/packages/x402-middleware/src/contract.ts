@@ -23,11 +23,29 @@ export interface CheckRequest {
   readonly paymentSignature?: string;
   /** The agent's `X-PAYMENT` header (protocol version 1), as received. */
   readonly xPayment?: string;
+  /** What shows who asks, where the agent sent any of it. */
+  readonly proof?: AgentProof;
+  /** The agent's `Idempotency-Key`: the same key for the same request is charged once. 1 to 128 printable characters. */
+  readonly idempotencyKey?: string;
   /**
    * Names this one arrival of the request, with 16 to 64 letters, digits, `-` or `_` that nobody can guess. When the answer is
    * lost, the same question with the same attempt is told to serve again; any other presentation of the payment is not.
    */
   readonly attempt?: string;
+}
+
+/** Headers by which an agent shows who it is, as received. */
+export interface AgentProof {
+  /** `Authorization`, when it carries an agent key: `Bearer fbx_…`. */
+  readonly authorization?: string;
+  /** `SIGN-IN-WITH-X` */
+  readonly signInWithX?: string;
+  /** `Signature`, `Signature-Input` and `Signature-Agent` of RFC 9421 HTTP message signatures. */
+  readonly signature?: string;
+  readonly signatureInput?: string;
+  readonly signatureAgent?: string;
+  /** Other headers that the signature covers, by lower-case name; at most 8. */
+  readonly covered?: Readonly<Record<string, string>>;
 }
 
 /** An answer to write out as it is. `body` is base64 of the bytes; an empty string is an empty body. */
@@ -39,18 +57,18 @@ export interface WireReply {
 
 /** Where a payment stands, as an agent or a provider may know it. */
 export interface PaymentView {
-  /** `pay_…` */
+  /** `pay_…` of a signed transfer, `hld_…` of a hold on a prepaid balance, `vch_…` of a voucher of a channel. */
   readonly id: string;
   readonly status: PaymentStatus;
   /** Account that is charged, `acct_…`. */
   readonly account: string;
-  /** Wallet that signed, 0x-prefixed, lower case. */
+  /** Who pays: a wallet (0x-prefixed, lower case), an agent key (`key_…`), or the host that signs for the agent. */
   readonly payer: string;
-  /** CAIP-2 network. */
+  /** CAIP-2 network; `farebox:prepaid` for a balance kept here. */
   readonly network: string;
-  /** Token address, lower case. */
+  /** Token address, lower case; of a balance its asset id. */
   readonly asset: string;
-  /** Atomic units signed for, a decimal string. */
+  /** Most that may be charged, atomic units, a decimal string. */
   readonly amount: string;
   /** Atomic units charged; absent until the request was served. */
   readonly charged?: string;
@@ -94,6 +112,24 @@ export type CaptureDecision =
   | { readonly decision: 'release'; readonly payment: PaymentView; readonly headers: Readonly<Record<string, string>> }
   /** Do not send it: write `reply` instead (settlement pending, or the reservation has ended). */
   | { readonly decision: 'withhold'; readonly payment: PaymentView; readonly reply: WireReply };
+
+/**
+ * `POST /v1/gate/extend`: a long answer is under way. Fixes what it has used so far, so that it is charged even if the caller dies,
+ * and reserves what it will use next. Totals, not increments: repeating it changes nothing.
+ */
+export interface ExtendRequest {
+  readonly payment: string;
+  /** Units used so far, a plain decimal. */
+  readonly used: string;
+  /** Units that are to be covered in all, a plain decimal of at least `used`. */
+  readonly upTo: string;
+}
+
+export type ExtendDecision =
+  /** Go on: `upTo` is covered. */
+  | { readonly decision: 'go'; readonly payment: PaymentView }
+  /** End the answer here and capture what was used: no more can be covered. */
+  | { readonly decision: 'stop'; readonly payment: PaymentView; readonly reason: string };
 
 /** `POST /v1/gate/void`: the request was not served; let the authorization go. Repeating it gives the same answer. */
 export interface VoidRequest {

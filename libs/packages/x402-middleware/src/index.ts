@@ -1,8 +1,11 @@
 export type {
+  AgentProof,
   CaptureDecision,
   CaptureRequest,
   CheckDecision,
   CheckRequest,
+  ExtendDecision,
+  ExtendRequest,
   PaymentStatus,
   PaymentView,
   VoidDecision,

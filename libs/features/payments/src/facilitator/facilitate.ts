@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 import { type PayableAssets, releases } from '@core/payments';
 import type { SettlementResponse, SupportedResponse, VerifyResponse } from '@core/x402';
-import type { Authorized, AuthorizePayment, Presentation } from './authorize-payment.js';
-import type { CapturePayment } from './capture-payment.js';
+import type { Authorized, AuthorizePayment, Presentation } from '../exact/authorize-payment.js';
+import type { CaptureExact } from '../exact/capture-exact.js';
 import { type FacilitatedPayment, readFacilitatedPayment } from './facilitated-payment.js';
-import type { Payee, Payees } from './payees.js';
-import type { PaymentStore } from './payments.store.js';
-import type { ReleaseWaiter } from './release-waiter.js';
-import { settlementOf } from './wire-replies.js';
+import type { Payee, Payees } from '../gate/payees.js';
+import type { PaymentStore } from '../exact/payments.store.js';
+import type { ReleaseWaiter } from '../gate/release-waiter.js';
+import { settlementOf } from '../gate/wire-replies.js';
 
 /** What settle waits for the chain at most: the public client gives up after 90 seconds. */
 const SETTLE_WAIT_MS = 60_000;
@@ -79,7 +79,7 @@ export class VerifyFacilitated {
 export class SettleFacilitated {
   constructor(
     private readonly authorize: AuthorizePayment,
-    private readonly capture: CapturePayment,
+    private readonly capture: CaptureExact,
     private readonly payees: Payees,
     private readonly waiter: ReleaseWaiter,
     private readonly assets: PayableAssets,

@@ -2,8 +2,8 @@ import { PAYMENT_STATES, PAYMENT_TRANSITIONS } from '@core/payments';
 import type { PayerState } from '@core/settlement';
 import { instant } from '@core/time';
 import { decodeSettlementResponse, encodePaymentPayload, encodePaymentPayloadV1, exactPayloadOf } from '@core/x402';
-import { ANSWER, body, challengeOf, PaidPath, paymentOf, replyOf } from '../../../../test/support/paid-path.js';
-import { Payer } from '../../../../test/support/payer.js';
+import { ANSWER, body, challengeOf, PaidPath, paymentOf, replyOf } from '../../../../../test/support/paid-path.js';
+import { Payer } from '../../../../../test/support/payer.js';
 
 describe('the paid path, on PostgreSQL', () => {
   let path: PaidPath;

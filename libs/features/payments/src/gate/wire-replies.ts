@@ -10,7 +10,7 @@ import {
 } from '@core/x402';
 import type { WireReply } from './gate-decisions.js';
 import { statusOf, statusUrlOf } from './payment-view.js';
-import type { PaymentRow } from './payments.store.js';
+import type { PaymentRow } from '../exact/payments.store.js';
 
 const base64 = (text: string): string => Buffer.from(text).toString('base64');
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
-import { ANSWER, body, PaidPath, replyOf } from '../../../../test/support/paid-path.js';
-import { Payer } from '../../../../test/support/payer.js';
+import { ANSWER, body, PaidPath, replyOf } from '../../../../../test/support/paid-path.js';
+import { Payer } from '../../../../../test/support/payer.js';
 
 /** What the model knows of one authorization. */
 interface Known {

@@ -1,6 +1,6 @@
 import { type ReleaseLevel, releases } from '@core/payments';
 import type { Writer } from '@platform/database';
-import type { PaymentRow, PaymentStore } from './payments.store.js';
+import type { PaymentRow, PaymentStore } from '../exact/payments.store.js';
 
 /** How often waiting payments are looked at without a hint. */
 const LOOK_MS = 250;

@@ -1,7 +1,7 @@
 import { type ReleaseLevel, releaseLevel, type ReleasePolicy } from '@core/payments';
 import type { Clock, Instant } from '@core/time';
 import { big, type Writer } from '@platform/database';
-import type { PaymentRow } from './payments.store.js';
+import type { PaymentRow } from '../exact/payments.store.js';
 
 /** What the paid path needs to know of a provider. */
 export interface Payee {

@@ -1,5 +1,5 @@
 import type { PaymentStatus, PaymentView } from './gate-decisions.js';
-import type { PaymentRow } from './payments.store.js';
+import type { PaymentRow } from '../exact/payments.store.js';
 
 /** Where a payment stands, in the words of the public document. */
 export function statusOf(payment: PaymentRow): PaymentStatus {

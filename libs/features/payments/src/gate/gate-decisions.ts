@@ -33,3 +33,7 @@ export type CheckDecision =
 export type CaptureDecision =
   | { readonly decision: 'release'; readonly payment: PaymentView; readonly headers: Readonly<Record<string, string>> }
   | { readonly decision: 'withhold'; readonly payment: PaymentView; readonly reply: WireReply };
+
+export type ExtendDecision =
+  | { readonly decision: 'go'; readonly payment: PaymentView }
+  | { readonly decision: 'stop'; readonly payment: PaymentView; readonly reason: string };

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import type { PaymentAsset } from '@core/payments';
 import { PriceBookCache } from '@features/pricing';
-import { money, RatingScene, type TestPrice, USDC } from '../../../../test/support/rating-scene.js';
-import { USDC as PAYABLE } from '../../../../test/support/paid-path.js';
+import { money, RatingScene, type TestPrice, USDC } from '../../../../../test/support/rating-scene.js';
+import { USDC as PAYABLE } from '../../../../../test/support/paid-path.js';
 import { Payees } from './payees.js';
 import { PriceRequest, readQuotedRequest } from './price-request.js';
 

@@ -4,21 +4,15 @@ import { amount, assetId, formatDecimal, parseDecimal } from '@core/money';
 import { captureExact, releases } from '@core/payments';
 import { postings } from '@features/ledger';
 import { GroupCommit } from '@platform/database';
-import type { CaptureDecision, WireReply } from './gate-decisions.js';
-import type { Payees } from './payees.js';
-import { viewOf } from './payment-view.js';
-import type { CaptureItem, PaymentRow, PaymentStore } from './payments.store.js';
-import type { Reservations } from './reservations.js';
-import type { ReleaseWaiter } from './release-waiter.js';
-import { failedReply, pendingReply, problemReply, settlementHeaders } from './wire-replies.js';
-
-export interface RequestToCapture {
-  /** `pay_…` */
-  readonly payment: string;
-  /** What was measured; absent: what was checked. */
-  readonly quantity?: string | undefined;
-  readonly reply: WireReply;
-}
+import type { CaptureDecision, WireReply } from '../gate/gate-decisions.js';
+import type { Payees } from '../gate/payees.js';
+import { viewOf } from '../gate/payment-view.js';
+import type { CaptureItem, PaymentRow, PaymentStore } from '../exact/payments.store.js';
+import type { Reservations } from '../exact/reservations.js';
+import { reservationEnded, unknownPayment } from '../gate/refusals.js';
+import type { ReleaseWaiter } from '../gate/release-waiter.js';
+import type { RequestToCapture } from '../gate/way-to-pay.js';
+import { failedReply, pendingReply, settlementHeaders } from '../gate/wire-replies.js';
 
 interface Item {
   readonly provider: string;
@@ -43,7 +37,7 @@ const FACILITATED = 'facilitator';
  * The request was served: fixes the charge, keeps the answer, records the usage, posts the entry and wakes the settler, all
  * in one transaction, then waits for as much settlement as the price asks before the answer may leave.
  */
-export class CapturePayment {
+export class CaptureExact {
   readonly #captures: GroupCommit<Item, Captured>;
 
   constructor(
@@ -66,14 +60,7 @@ export class CapturePayment {
     });
     const { publicUrl, releaseWaitMs } = this.settings;
     if (payment.state === 'reserved' || payment.state === 'voided') {
-      const late = new Fault(
-        'unavailable',
-        'The request took longer than its reservation. Nothing was charged; send it again with a new payment.',
-        {
-          reason: 'reservation_ended',
-        },
-      );
-      return { decision: 'withhold', payment: viewOf(payment, publicUrl), reply: problemReply(late) };
+      return { decision: 'withhold', payment: viewOf(payment, publicUrl), reply: reservationEnded() };
     }
     const level = await this.payees.releaseOf(payment);
     const now = await this.waiter.wait(payment, level, releaseWaitMs);
@@ -90,7 +77,7 @@ export class CapturePayment {
       case 'captured':
         return captured.payment;
       case 'unknown':
-        throw new Fault('not_found', 'There is no such payment of this provider.', { reason: 'unknown_payment' });
+        throw unknownPayment();
       case 'invalid':
         throw new Fault('invalid_request', captured.message, { reason: 'invalid_quantity' });
     }

@@ -1,17 +1,19 @@
-import { type Quote, quoteLife, requirementsOf, requirementV1Of } from '@core/payments';
+import { type Quote, quoteLife, requirementV1Of } from '@core/payments';
 import type { Clock } from '@core/time';
 import { epochSeconds } from '@core/time';
 import type { PaymentRequirements } from '@core/x402';
 import type { WireReply } from './gate-decisions.js';
 import { type QuoteSealer, requestDigest } from './quote-sealer.js';
+import type { ChallengeHints, PaymentScheme } from './way-to-pay.js';
 import { challengeReply } from './wire-replies.js';
 
 /** Most challenges kept at once. */
 const KEPT = 20_000;
 
-export interface ChallengeHints {
-  readonly description?: string | undefined;
-  readonly mimeType?: string | undefined;
+/** What a scheme adds to its offer so that a client can correct itself. */
+export interface Correction {
+  readonly scheme: string;
+  readonly extra: Readonly<Record<string, unknown>>;
 }
 
 /** Makes challenges. A quote is the same for as long as its bucket lasts, and so is its challenge: it is made once. */
@@ -22,27 +24,26 @@ export class Challenges {
     private readonly sealer: QuoteSealer,
     private readonly clock: Clock,
     private readonly quoteSeconds: number,
+    private readonly schemes: readonly PaymentScheme[],
   ) {}
 
-  /** The offer of a quote, sealed. */
-  offer(quote: Quote): PaymentRequirements {
-    return requirementsOf(
-      quote,
-      this.sealer.seal({
-        provider: quote.provider,
-        meterId: quote.meterId,
-        priceId: quote.priceId,
-        quantity: quote.request.quantity,
-        amount: quote.amount,
-        network: quote.asset.network,
-        asset: quote.asset.domain.address,
-        payTo: quote.payTo,
-        release: quote.release,
-        issuedAt: quote.issuedAt,
-        expiresAt: quote.expiresAt,
-        request: requestDigest(quote.request),
-      }),
-    );
+  /** The offers of a quote, sealed, in the order the schemes are preferred. */
+  offers(quote: Quote): PaymentRequirements[] {
+    const seal = this.sealer.seal({
+      provider: quote.provider,
+      meterId: quote.meterId,
+      priceId: quote.priceId,
+      quantity: quote.request.quantity,
+      amount: quote.amount,
+      network: quote.asset.network,
+      asset: quote.asset.domain.address,
+      payTo: quote.payTo,
+      release: quote.release,
+      issuedAt: quote.issuedAt,
+      expiresAt: quote.expiresAt,
+      request: requestDigest(quote.request),
+    });
+    return this.schemes.flatMap((scheme) => scheme.offer(quote, seal) ?? []);
   }
 
   /** The challenge to an unpaid request. Says for how many seconds the paywall may answer with it by itself. */
@@ -75,18 +76,27 @@ export class Challenges {
   }
 
   /** The challenge to a request whose payment was refused; `error` is the reason code. */
-  refused(quote: Quote, hints: ChallengeHints, error: string): WireReply {
-    return this.#reply(quote, hints, error, {});
+  refused(quote: Quote, hints: ChallengeHints, error: string, correction?: Correction): WireReply {
+    return this.#reply(quote, hints, error, {}, correction);
   }
 
-  #reply(quote: Quote, hints: ChallengeHints, error: string, headers: Readonly<Record<string, string>>): WireReply {
+  #reply(
+    quote: Quote,
+    hints: ChallengeHints,
+    error: string,
+    headers: Readonly<Record<string, string>>,
+    correction?: Correction,
+  ): WireReply {
+    const accepts = this.offers(quote).map((offer) =>
+      offer.scheme === correction?.scheme ? { ...offer, extra: { ...offer.extra, ...correction.extra } } : offer,
+    );
     const v1 = requirementV1Of(quote, hints);
     return challengeReply(
       {
         x402Version: 2,
         error,
         resource: { url: shownUrl(quote.request.url), description: hints.description, mimeType: hints.mimeType },
-        accepts: [this.offer(quote)],
+        accepts,
       },
       v1 && { x402Version: 1, error, accepts: [v1] },
       headers,

@@ -1,0 +1,67 @@
+import { type PayableAssets, type Quote, RELEASE_LEVELS } from '@core/payments';
+import { decodePaymentHeader, decodePaymentHeaderV1, type PaymentPayload, sameRequirements } from '@core/x402';
+import type { ExactWay } from '../exact/exact-way.js';
+import type { Challenges } from './challenge.js';
+import type { CheckDecision } from './gate-decisions.js';
+import { type PriceRequest, readQuotedRequest } from './price-request.js';
+import { type QuoteSealer, requestDigest } from './quote-sealer.js';
+import { malformed } from './refusals.js';
+import { again, type Asked, type PaymentScheme, type RequestToCheck, type Verdict } from './way-to-pay.js';
+
+/** What the gate is asked once per request: may it go ahead? Steps as in the order of checks of a payment header. */
+export class CheckPayment {
+  constructor(
+    private readonly prices: PriceRequest,
+    private readonly challenges: Challenges,
+    private readonly sealer: QuoteSealer,
+    private readonly exact: ExactWay,
+    private readonly schemes: readonly PaymentScheme[],
+    private readonly assets: PayableAssets,
+  ) {}
+
+  /** @throws Fault for a request the provider has to mend, and `unavailable` when nothing can be decided now. */
+  async run({ provider, request }: { provider: string; request: RequestToCheck }): Promise<CheckDecision> {
+    const asked: Asked = { provider, request, quoted: readQuotedRequest(request) };
+    if (request.paymentSignature !== undefined) {
+      const decoded = decodePaymentHeader(request.paymentSignature);
+      if (!decoded.ok) return malformed(decoded.message, decoded.reason);
+      return this.#conclude(asked, await this.#pay(asked, decoded.payload), decoded.payload.accepted.scheme);
+    }
+    if (request.xPayment !== undefined) {
+      const decoded = decodePaymentHeaderV1(request.xPayment);
+      if (!decoded.ok) return malformed(decoded.message, decoded.reason);
+      return this.#conclude(asked, await this.exact.payV1(asked, decoded.payload), this.exact.scheme);
+    }
+    return { decision: 'pay', reply: this.challenges.unpaid(await this.prices.run(provider, asked.quoted), request) };
+  }
+
+  /** Version 2 echoes the offer: the seal in it is opened, the offer rebuilt from it and compared to the last key. */
+  async #pay(asked: Asked, payload: PaymentPayload): Promise<Verdict> {
+    const { accepted } = payload;
+    const scheme = this.schemes.find((known) => known.scheme === accepted.scheme);
+    if (!scheme) return again('unsupported_scheme');
+    const seal = accepted.extra?.['quote'];
+    const sealed = typeof seal === 'string' ? this.sealer.open(seal) : undefined;
+    if (!sealed || typeof seal !== 'string') return again('invalid_payment_requirements');
+    const asset = this.assets().find(
+      ({ network, domain }) => network === sealed.network && domain.address === sealed.asset,
+    );
+    const release = RELEASE_LEVELS.find((level) => level === sealed.release);
+    if (!asset || !release) return again('invalid_network');
+    if (sealed.provider !== asked.provider || sealed.request !== requestDigest(asked.quoted))
+      return again('quote_is_for_another_request');
+    const quote: Quote = { ...sealed, release, asset, request: asked.quoted };
+    const offer = scheme.offer(quote, seal);
+    if (!offer || !sameRequirements(offer, accepted)) {
+      return again(accepted.network === quote.asset.network ? 'invalid_payment_requirements' : 'invalid_network');
+    }
+    return scheme.pay(asked, quote, payload);
+  }
+
+  async #conclude({ provider, quoted, request }: Asked, verdict: Verdict, scheme: string): Promise<CheckDecision> {
+    if (verdict.decision !== 'again') return verdict;
+    const quote = await this.prices.run(provider, quoted);
+    const correction = verdict.extra && { scheme, extra: verdict.extra };
+    return { decision: 'pay', reply: this.challenges.refused(quote, request, verdict.error, correction) };
+  }
+}
