@@ -119,6 +119,7 @@ export class PaidPath {
     const verifier = await Eip3009Verifier.create();
     const open = (writer: Writer) =>
       openPayments({
+        database,
         writer,
         book: new PriceBookCache(database, clock),
         chain,

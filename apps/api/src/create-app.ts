@@ -18,6 +18,7 @@ import { eventRoutes } from './routes/events.route.js';
 import { facilitatorRoutes } from './routes/facilitator.routes.js';
 import { gateRoutes } from './routes/gate.routes.js';
 import { paymentRoutes } from './routes/payments.route.js';
+import { resourceRoutes } from './routes/resources.routes.js';
 import { streamRoutes } from './routes/stream.route.js';
 
 /** A running api. */
@@ -36,6 +37,7 @@ export async function createApp(config: Config, replaced: Partial<Rim> = {}): Pr
   const { database, writer, clock, ids, logger, metrics } = rim;
   const chain = await openChain(rim);
   const payments = openPayments({
+    database,
     writer,
     book: new PriceBookCache(database, clock),
     chain: chain.reader,
@@ -74,6 +76,7 @@ export async function createApp(config: Config, replaced: Partial<Rim> = {}): Pr
     ...gateRoutes(payments, metrics),
     ...paymentRoutes(payments),
     ...facilitatorRoutes(payments),
+    ...resourceRoutes(payments),
   ]);
   SwaggerModule.setup('docs', app, documentOf(config.PUBLIC_URL) as OpenAPIObject & Record<string, unknown>);
   await app.init();

@@ -18,6 +18,7 @@ import { eventOperations } from './routes/events.route.js';
 import { facilitatorOperations } from './routes/facilitator.routes.js';
 import { gateOperations } from './routes/gate.routes.js';
 import { paymentOperations } from './routes/payments.route.js';
+import { resourceOperations } from './routes/resources.routes.js';
 import { streamOperations } from './routes/stream.route.js';
 
 /** Everything the api does, in the order of the documents. */
@@ -34,6 +35,7 @@ export const operations = new OperationTable([
   ...gateOperations,
   ...paymentOperations,
   ...facilitatorOperations,
+  ...resourceOperations,
   ...accountOperations,
   ...agreementOperations,
   ...statementOperations,

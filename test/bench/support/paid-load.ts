@@ -2,7 +2,14 @@ import { randomBytes } from 'node:crypto';
 import secp256k1 from 'secp256k1';
 import { hashTypedData } from 'viem';
 import { privateKeyToAccount } from 'viem/accounts';
-import { decodePaymentRequired, decodeSettlementResponse, encodePaymentPayload, type Hex } from '@core/x402';
+import {
+  decodePaymentRequired,
+  decodeSettlementResponse,
+  encodePaymentPayload,
+  type Hex,
+  type PaymentPayload,
+  type PaymentRequirements,
+} from '@core/x402';
 import { headerIn, RawConnection } from './raw-client.js';
 import { median } from './report.js';
 import type { Wallet } from './wallets.js';
@@ -14,22 +21,31 @@ export interface Purchase {
   readonly paid: Buffer;
 }
 
+/** A signed payment and the offer it pays. */
+export interface SignedPayment {
+  readonly offer: PaymentRequirements;
+  readonly payload: PaymentPayload;
+}
+
 /**
- * Signs payments for one request at a seller, whichever it is: for the offer it makes now, each with a nonce of its own, the
- * wallets in turn. The first is signed by viem as well, to see that both sign alike; the curve of the rest is native.
+ * Signs payments for one request at a seller, whichever it is: for the `exact` offer it makes now, each with a nonce of its own,
+ * the wallets in turn. The first is signed by viem as well, to see that both sign alike; the curve of the rest is native.
  */
-export async function signPurchases(sellerUrl: string, wallets: readonly Wallet[], count: number): Promise<Purchase[]> {
+export async function signPayments(
+  sellerUrl: string,
+  wallets: readonly Wallet[],
+  count: number,
+): Promise<SignedPayment[]> {
   const url = `${sellerUrl}/hello`;
   const challenge = await fetch(url);
   const read = decodePaymentRequired(challenge.headers.get('payment-required') ?? '');
   if (challenge.status !== 402 || !read.ok) throw new Error(`${url} gave no challenge`);
   const { accepts, resource } = read.payload;
-  const [offer] = accepts;
+  const offer = accepts.find(({ scheme }) => scheme === 'exact');
   if (offer === undefined) throw new Error(`${url} offers nothing`);
   const domain = { name: 'USDC', version: '2', chainId: 84532, verifyingContract: hex(offer.asset) } as const;
   const validBefore = BigInt(Math.floor(Date.now() / 1000) + offer.maxTimeoutSeconds);
-  const unpaid = request(url, {});
-  const purchases: Purchase[] = [];
+  const signed: SignedPayment[] = [];
   for (let i = 0; i < count; i += 1) {
     const wallet = wallets[i % wallets.length];
     if (wallet === undefined) throw new Error('there are no wallets');
@@ -46,18 +62,34 @@ export async function signPurchases(sellerUrl: string, wallets: readonly Wallet[
     if (i === 0 && signature !== (await privateKeyToAccount(wallet.key).signTypedData(typedData))) {
       throw new Error('the native curve signs otherwise than viem');
     }
-    const header = encodePaymentPayload({
-      x402Version: 2,
-      ...(resource && { resource }),
-      accepted: offer,
+    const authorization = {
+      ...message,
+      value: offer.amount,
+      validAfter: '0',
+      validBefore: validBefore.toString(),
+    };
+    signed.push({
+      offer,
       payload: {
-        signature,
-        authorization: { ...message, value: offer.amount, validAfter: '0', validBefore: validBefore.toString() },
+        x402Version: 2,
+        ...(resource && { resource }),
+        accepted: offer,
+        payload: { signature, authorization },
       },
     });
-    purchases.push({ unpaid, paid: request(url, { 'PAYMENT-SIGNATURE': header }) });
   }
-  return purchases;
+  return signed;
+}
+
+/** The same as requests: first without the payment, then with it. */
+export async function signPurchases(sellerUrl: string, wallets: readonly Wallet[], count: number): Promise<Purchase[]> {
+  const url = `${sellerUrl}/hello`;
+  const unpaid = request(url, {});
+  const signed = await signPayments(sellerUrl, wallets, count);
+  return signed.map(({ payload }) => ({
+    unpaid,
+    paid: request(url, { 'PAYMENT-SIGNATURE': encodePaymentPayload(payload) }),
+  }));
 }
 
 const hex = (text: string): Hex => `0x${text.slice(2)}`;

@@ -50,8 +50,22 @@ function facilitator(): FacilitatorClient {
   };
 }
 
-const seller = new x402ResourceServer(facilitator()).register(NETWORK, new Selling());
+const settling = facilitator();
+const ask = ({
+  paymentPayload,
+  paymentRequirements,
+}: {
+  paymentPayload: Parameters<FacilitatorClient['verify']>[0];
+  paymentRequirements: Parameters<FacilitatorClient['verify']>[1];
+}) => settling.verify(paymentPayload, paymentRequirements);
+
+const seller = new x402ResourceServer(settling).register(NETWORK, new Selling());
 const app = express();
+// The facilitator's own door, as the public examples wire it.
+app.post('/verify', express.json(), (request, response, next) => {
+  const { paymentPayload, paymentRequirements } = request.body as Parameters<typeof ask>[0];
+  ask({ paymentPayload, paymentRequirements }).then((answer) => response.json(answer), next);
+});
 app.use(
   paymentMiddleware(
     {

@@ -2,18 +2,23 @@ import { settlementResponseSchema, supportedResponseSchema, verifyResponseSchema
 import type { Payments } from '@features/payments';
 import type { HotRoute, Operation } from '@platform/http';
 import { z } from 'zod';
+import { needs } from '../fields.js';
 
 const facilitation = z
   .record(z.string(), z.unknown())
   .describe('{ x402Version, paymentPayload, paymentRequirements }, of protocol version 2 or 1.');
 
+/** With a key, only payments to its own provider are taken, and the limit by address does not apply. */
+const OPTIONAL_KEY = { ...needs('gate'), optional: true } as const;
+
 const verify: Operation = {
   method: 'POST',
   path: '/x402/verify',
   summary: 'Would settle take this payment?',
-  description: 'The facilitator’s verify of x402, scheme exact on EVM (EIP-3009). Writes nothing and claims nothing.',
+  description:
+    'The facilitator’s verify of x402, scheme exact on EVM (EIP-3009). Writes nothing and claims nothing. With a provider key only payments to that provider are taken.',
   area: 'facilitator',
-  access: 'public',
+  access: OPTIONAL_KEY,
   perMinute: 3000,
   body: facilitation,
   answers: {
@@ -28,9 +33,10 @@ const settle: Operation = {
   method: 'POST',
   path: '/x402/settle',
   summary: 'Settle a payment',
-  description: 'The facilitator’s settle of x402. Repeating it gives the answer of the one settlement there is.',
+  description:
+    'The facilitator’s settle of x402. Repeating it gives the answer of the one settlement there is. With a provider key only payments to that provider are taken.',
   area: 'facilitator',
-  access: 'public',
+  access: OPTIONAL_KEY,
   perMinute: 3000,
   body: facilitation,
   answers: {
@@ -56,7 +62,7 @@ export const facilitatorOperations = [verify, settle, supported];
 export const facilitatorRoutes = (
   payments: Pick<Payments, 'verifyFacilitated' | 'settleFacilitated' | 'supported'>,
 ): HotRoute[] => [
-  { operation: verify, answer: (request) => payments.verifyFacilitated.run(request.body) },
-  { operation: settle, answer: (request) => payments.settleFacilitated.run(request.body) },
+  { operation: verify, answer: (request) => payments.verifyFacilitated.run(request.body, request.caller?.provider) },
+  { operation: settle, answer: (request) => payments.settleFacilitated.run(request.body, request.caller?.provider) },
   { operation: supported, answer: () => payments.supported.run() },
 ];

@@ -12,6 +12,7 @@ export const ID_PREFIXES = {
   charge: 'chg',
   backfill: 'bkf',
   payment: 'pay',
+  resource: 'rsc',
   hold: 'hld',
   voucher: 'vch',
   grant: 'grt',

@@ -12,3 +12,10 @@ export {
   type PaymentView,
   type WireReply,
 } from './gate/gate-decisions.js';
+export {
+  ListResources,
+  PublishResource,
+  WithdrawResource,
+  type ResourceToPublish,
+} from './discovery/publish-resource.js';
+export { DiscoverResources, type DiscoveredResource, type DiscoveryQuery } from './discovery/discover-resources.js';

@@ -4,7 +4,9 @@ import type { ChainReader } from '@core/settlement';
 import type { Clock } from '@core/time';
 import type { AuthorizationVerifier } from '@core/x402';
 import type { PriceBookCache } from '@features/pricing';
-import type { Writer } from '@platform/database';
+import type { Database, Writer } from '@platform/database';
+import { DiscoverResources } from './discovery/discover-resources.js';
+import { ListResources, PublishResource, WithdrawResource } from './discovery/publish-resource.js';
 import { AuthorizePayment } from './exact/authorize-payment.js';
 import { CaptureExact } from './exact/capture-exact.js';
 import { ExactWay } from './exact/exact-way.js';
@@ -15,12 +17,14 @@ import { Challenges } from './gate/challenge.js';
 import { CheckPayment } from './gate/check-payment.js';
 import { CapturePayment, ExtendPayment, ReadPayment, VoidPayment } from './gate/handle-payment.js';
 import { Payees } from './gate/payees.js';
+import { PaymentIdentifiers } from './gate/payment-identifiers.js';
 import { PriceRequest } from './gate/price-request.js';
 import { QuoteSealer } from './gate/quote-sealer.js';
 import { ReleaseWaiter } from './gate/release-waiter.js';
 
 /** What the feature needs from the rim. */
 export interface PaymentsPorts {
+  readonly database: Database;
   readonly writer: Writer;
   readonly book: PriceBookCache;
   readonly chain: ChainReader;
@@ -51,18 +55,42 @@ export interface Payments {
   readonly verifyFacilitated: VerifyFacilitated;
   readonly settleFacilitated: SettleFacilitated;
   readonly supported: ListSupported;
+  readonly publish: PublishResource;
+  readonly published: ListResources;
+  readonly withdraw: WithdrawResource;
+  readonly discover: DiscoverResources;
   close(): Promise<void>;
 }
 
 /** Wires the feature. One per process: claims and captures of all requests share its group commits. */
-export function openPayments({ writer, book, chain, verifier, clock, ids, assets, settings }: PaymentsPorts): Payments {
+export function openPayments({
+  database,
+  writer,
+  book,
+  chain,
+  verifier,
+  clock,
+  ids,
+  assets,
+  settings,
+}: PaymentsPorts): Payments {
   const store = new PaymentStore(writer, settings.exposureCap);
+  const identifiers = new PaymentIdentifiers(writer);
   const reservations = new Reservations();
   const payees = new Payees(writer, clock);
   const waiter = new ReleaseWaiter(writer, store);
   const sealer = new QuoteSealer(settings.quoteSecret);
   const prices = new PriceRequest(book, payees, assets, clock, settings.quoteSeconds);
-  const authorize = new AuthorizePayment(store, reservations, verifier, chain, clock, ids, settings.staleSeconds);
+  const authorize = new AuthorizePayment(
+    store,
+    identifiers,
+    reservations,
+    verifier,
+    chain,
+    clock,
+    ids,
+    settings.staleSeconds,
+  );
   const captureExact = new CaptureExact(store, reservations, payees, waiter, settings);
   const exact = new ExactWay(prices, authorize, captureExact, store, payees, waiter, assets, clock, settings);
   const schemes = [exact];
@@ -77,6 +105,10 @@ export function openPayments({ writer, book, chain, verifier, clock, ids, assets
     verifyFacilitated: new VerifyFacilitated(authorize, store, payees, assets),
     settleFacilitated: new SettleFacilitated(authorize, captureExact, payees, waiter, assets, settings),
     supported: new ListSupported(store, assets),
+    publish: new PublishResource(database, prices, ids, clock),
+    published: new ListResources(database),
+    withdraw: new WithdrawResource(database),
+    discover: new DiscoverResources(writer, prices, challenges),
     close: () => waiter.close(),
   };
 }

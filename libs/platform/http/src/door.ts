@@ -46,6 +46,8 @@ export async function openDoor(options: DoorOptions): Promise<FastifyInstance> {
   server.addHook('onRoute', (route) => describeRoute(options, route));
   await server.register(rateLimit, {
     global: false,
+    // A caller that shows who it is answers for itself.
+    allowList: (request) => request.caller !== undefined,
     errorResponseBuilder: (_, context) =>
       new Fault(
         'too_many_requests',
@@ -61,7 +63,9 @@ export async function openDoor(options: DoorOptions): Promise<FastifyInstance> {
     reply.header('x-request-id', request.id);
     const operation = options.operations.find(request.method, request.routeOptions.url);
     if (operation === undefined || operation.access === 'public') return;
-    request.caller = await authenticate(options.keys, request.headers.authorization, operation.access.scope);
+    const { authorization } = request.headers;
+    if (authorization === undefined && operation.access.optional) return;
+    request.caller = await authenticate(options.keys, authorization, operation.access.scope);
   });
   server.addHook('preValidation', async (request) => {
     const operation = options.operations.find(request.method, request.routeOptions.url);

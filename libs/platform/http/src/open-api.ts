@@ -59,13 +59,8 @@ function describe(operation: Operation): Json {
     operationId: operationIdOf(operation),
     tags: [operation.area],
     summary: operation.summary,
-    description: [
-      operation.description,
-      access === 'public' ? 'No key is needed.' : `Needs a key with the scope \`${access.scope}\`.`,
-    ]
-      .filter(Boolean)
-      .join('\n\n'),
-    security: access === 'public' ? [] : [{ key: [] }],
+    description: [operation.description, accessInWords(access)].filter(Boolean).join('\n\n'),
+    security: access === 'public' ? [] : access.optional ? [{}, { key: [] }] : [{ key: [] }],
     parameters: [
       ...parametersOf('path', operation.params),
       ...parametersOf('query', operation.query),
@@ -125,4 +120,11 @@ const idempotencyKey = ({ idempotency }: Operation): Json[] =>
 function schemaOf(schema: z.ZodType): Json {
   const { $schema: _, ...described } = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
   return described;
+}
+
+function accessInWords(access: Operation['access']): string {
+  if (access === 'public') return 'No key is needed.';
+  return access.optional
+    ? `No key is needed; with one of scope \`${access.scope}\` no limit by address applies.`
+    : `Needs a key with the scope \`${access.scope}\`.`;
 }

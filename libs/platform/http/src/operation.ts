@@ -21,9 +21,9 @@ export interface Operation {
   readonly description?: string;
   /** Groups operations in the documents. */
   readonly area: string;
-  /** `public`: no key is asked for. Otherwise a provider key with this scope. */
-  readonly access: 'public' | { readonly scope: string };
-  /** Requests a minute and address; for public operations only. Absent: not limited. */
+  /** `public`: no key is asked for. Otherwise a provider key with this scope; `optional`: none need be shown, but one that is has to hold. */
+  readonly access: 'public' | { readonly scope: string; readonly optional?: true };
+  /** Requests a minute and address of callers without a key. Absent: not limited. */
   readonly perMinute?: number;
   readonly params?: z.ZodType;
   readonly query?: z.ZodType;

@@ -11,7 +11,8 @@ import type { Clock } from '@core/time';
 import { Fault } from '@core/faults';
 import type { AuthorizationVerifier, ExactAuthorization, X402Error } from '@core/x402';
 import { GroupCommit } from '@platform/database';
-import type { ClaimItem, ClaimOutcome, PaymentRow, PaymentStore } from './payments.store.js';
+import type { Held, Identified, PaymentIdentifiers } from '../gate/payment-identifiers.js';
+import type { AuthorizationKey, ClaimItem, ClaimOutcome, PaymentRow, PaymentStore } from './payments.store.js';
 import type { Reservations } from './reservations.js';
 
 /** What an authorization is presented for. */
@@ -26,6 +27,8 @@ export interface Presentation {
   /** Lower-case hex digest of what is paid for: the same authorization with another binding is refused. */
   readonly binding: string;
   readonly resource: string;
+  /** The name its payer gave the payment. */
+  readonly identified: Identified | undefined;
   readonly attempt: string | undefined;
   readonly meterId: string | undefined;
   readonly meter: string | undefined;
@@ -39,6 +42,8 @@ export type Authorized =
   | { readonly outcome: 'claimed'; readonly payment: PaymentRow }
   /** Claimed before. `same` tells whether for the same thing. */
   | { readonly outcome: 'exists'; readonly payment: PaymentRow; readonly same: boolean }
+  /** Its identifier names a payment already. Nothing of this authorization was used. */
+  | { readonly outcome: 'identified'; readonly held: Held }
   | { readonly outcome: 'refused'; readonly reason: X402Error | AuthorizationRefusal; readonly message: string };
 
 /** Reasons of our own, beside the protocol's. */
@@ -65,6 +70,7 @@ export class AuthorizePayment {
 
   constructor(
     private readonly store: PaymentStore,
+    private readonly identifiers: PaymentIdentifiers,
     private readonly reservations: Reservations,
     private readonly verifier: AuthorizationVerifier,
     private readonly chain: ChainReader,
@@ -87,7 +93,8 @@ export class AuthorizePayment {
     }
     const checked = await this.check(presented);
     // A payment that was claimed already is judged by its claim, not by what time and chain say of it now.
-    if (checked.outcome === 'refused') return (await this.#existing(presented)) ?? checked;
+    if (checked.outcome === 'refused')
+      return (await this.#existing(presented)) ?? (await this.#paidBefore(presented, checked)) ?? checked;
     return this.#claim(presented, checked.balance);
   }
 
@@ -145,13 +152,19 @@ export class AuthorizePayment {
 
   async #existing(presented: Presentation): Promise<Authorized | undefined> {
     const { asset, authorization, binding } = presented;
-    const payment = await this.store.findClaim(
-      asset.network,
-      asset.domain.address,
-      authorization.from,
-      authorization.nonce,
-    );
-    return payment && { outcome: 'exists', payment, same: payment.binding === binding };
+    const payment = await this.store.findClaim(claimKey(asset, authorization));
+    return payment === null ? undefined : { outcome: 'exists', payment, same: payment.binding === binding };
+  }
+
+  /**
+   * The payment under the same identifier may have spent what this one would need. No other refusal is passed over: an
+   * authorization that was used or has ended may be in anybody's hands and shows nothing.
+   */
+  async #paidBefore(presented: Presentation, refusal: Refused): Promise<Authorized | undefined> {
+    const { identified } = presented;
+    if (!identified || refusal.reason !== 'invalid_exact_evm_insufficient_balance') return undefined;
+    const held = await this.identifiers.find(presented.provider, presented.authorization.from, identified);
+    return held && { outcome: 'identified', held };
   }
 
   async #claim(presented: Presentation, balance: bigint): Promise<Authorized> {
@@ -174,6 +187,7 @@ export class AuthorizePayment {
       priceId: presented.priceId,
       release: presented.release,
       ttlSeconds: SERVICE_SECONDS,
+      identified: presented.identified,
       balance,
     });
     switch (outcome.outcome) {
@@ -187,6 +201,14 @@ export class AuthorizePayment {
         if (!payment) throw new Fault('invariant_broken', `claim ${outcome.id} is gone`);
         return { outcome: 'exists', payment, same: payment.binding === presented.binding };
       }
+      case 'identified': {
+        const { identified } = presented;
+        const held = identified && (await this.identifiers.find(presented.provider, authorization.from, identified));
+        // Let go of between the two: it is free to be taken.
+        return held ? { outcome: 'identified', held } : this.#claim(presented, balance);
+      }
+      case 'again':
+        return this.#claim(presented, balance);
       case 'funds':
         return refused(
           'invalid_exact_evm_insufficient_balance',
@@ -199,6 +221,14 @@ export class AuthorizePayment {
     }
   }
 }
+
+/** What the claim of an authorization is unique by. */
+export const claimKey = ({ network, domain }: PaymentAsset, { from, nonce }: ExactAuthorization): AuthorizationKey => ({
+  network,
+  asset: domain.address,
+  payer: from,
+  nonce,
+});
 
 type Refused = Extract<Authorized, { outcome: 'refused' }>;
 
@@ -219,6 +249,7 @@ const claimedPayment = (presented: Presentation, claim: Extract<ClaimOutcome, { 
   assetId: presented.asset.id,
   payer: presented.authorization.from,
   payTo: presented.authorization.to,
+  resource: presented.resource,
   amount: presented.amount,
   charged: undefined,
   meter: presented.meter,

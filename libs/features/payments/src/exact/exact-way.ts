@@ -14,6 +14,7 @@ import {
 } from '@core/x402';
 import type { CaptureDecision, CheckDecision, ExtendDecision, PaymentView } from '../gate/gate-decisions.js';
 import { viewOf } from '../gate/payment-view.js';
+import { identifierTaken } from '../gate/payment-identifiers.js';
 import type { Payees } from '../gate/payees.js';
 import type { PriceRequest } from '../gate/price-request.js';
 import { requestDigest } from '../gate/quote-sealer.js';
@@ -29,7 +30,7 @@ import {
   type Verdict,
 } from '../gate/way-to-pay.js';
 import { failedReply, pendingReply, settlementHeaders } from '../gate/wire-replies.js';
-import type { AuthorizePayment } from './authorize-payment.js';
+import { type AuthorizePayment, claimKey } from './authorize-payment.js';
 import type { CaptureExact } from './capture-exact.js';
 import type { PaymentRow, PaymentStore } from './payments.store.js';
 
@@ -92,12 +93,7 @@ export class ExactWay implements PaymentScheme {
     const { request } = asked;
     if (quote.expiresAt <= epochSeconds(this.clock.now())) {
       // An expired quote takes no new claim, but what was claimed in time is answered for as long as it is kept.
-      const payment = await this.store.findClaim(
-        quote.asset.network,
-        quote.asset.domain.address,
-        authorization.from,
-        authorization.nonce,
-      );
+      const payment = await this.store.findClaim(claimKey(quote.asset, authorization));
       if (payment?.binding === binding && this.authorize.signedBy(quote.asset, authorization))
         return this.#repeat(payment, request);
       return again('quote_expired');
@@ -111,6 +107,7 @@ export class ExactWay implements PaymentScheme {
       amount: quote.amount,
       binding,
       resource: withoutQuery(quote.request.url),
+      identified: asked.identified,
       attempt: request.attempt,
       meterId: quote.meterId,
       meter: quote.request.meter,
@@ -123,6 +120,13 @@ export class ExactWay implements PaymentScheme {
         return this.#serve(authorized.payment);
       case 'refused':
         return again(authorized.reason);
+      case 'identified': {
+        const { payment: id, differs } = authorized.held;
+        if (differs !== undefined) return identifierTaken(differs);
+        const payment = await this.store.find(id);
+        if (!payment) throw new Fault('invariant_broken', `the payment ${id} of an identifier is gone`);
+        return this.#repeat(payment, request);
+      }
       case 'exists':
         if (!authorized.same) {
           return conflict(

@@ -1,6 +1,7 @@
 import type { PaymentState, ReleaseLevel } from '@core/payments';
 import type { ExactAuthorization, Hex } from '@core/x402';
-import { big, type Writer } from '@platform/database';
+import { big, GroupCommit, type Writer } from '@platform/database';
+import type { Identified } from '../gate/payment-identifiers.js';
 
 /** A payment as the paid path sees it. */
 export interface PaymentRow {
@@ -14,6 +15,8 @@ export interface PaymentRow {
   readonly assetId: string;
   readonly payer: string;
   readonly payTo: string;
+  /** URL that was paid for, without its query. */
+  readonly resource: string;
   readonly amount: bigint;
   readonly charged: bigint | undefined;
   readonly meter: string | undefined;
@@ -47,6 +50,8 @@ export interface ClaimItem {
   readonly priceId: string | undefined;
   readonly release: ReleaseLevel;
   readonly ttlSeconds: number;
+  /** The name its payer gave the payment, taken with the claim. */
+  readonly identified: Identified | undefined;
   /** The payer's balance at the head, atomic units. */
   readonly balance: bigint;
 }
@@ -54,6 +59,10 @@ export interface ClaimItem {
 export type ClaimOutcome =
   | { readonly outcome: 'claimed'; readonly id: string; readonly account: string; readonly knownPayer: boolean }
   | { readonly outcome: 'exists'; readonly id: string }
+  /** Its identifier names another payment already. Nothing of this one was used. */
+  | { readonly outcome: 'identified'; readonly id: string }
+  /** Its identifier was free again when the batch ended. */
+  | { readonly outcome: 'again' }
   | { readonly outcome: 'payer_cap' | 'provider_cap' | 'global_cap' | 'funds' };
 
 export interface CaptureItem {
@@ -77,6 +86,7 @@ interface Row {
   asset_id: string;
   payer: string;
   pay_to: string;
+  resource: string;
   amount: string;
   charged: string | null;
   meter: string | null;
@@ -90,7 +100,7 @@ interface Row {
   transaction: string | null;
 }
 
-const COLUMNS = `p.id, p.provider_id, p.account_id, p.origin, p.state, p.network, p.asset, p.asset_id, p.payer, p.pay_to, p.amount::text,
+const COLUMNS = `p.id, p.provider_id, p.account_id, p.origin, p.state, p.network, p.asset, p.asset_id, p.payer, p.pay_to, p.resource, p.amount::text,
   p.charged::text, m.name AS meter, p.quantity::text, p.price_id, p.release, p.known_payer, encode(p.binding, 'hex') AS binding, p.attempt,
   p.submitted_at IS NOT NULL AS submitted, encode(p.transaction, 'hex') AS transaction`;
 const FROM = 'FROM payments p LEFT JOIN meters m ON m.id = p.meter_id';
@@ -106,6 +116,7 @@ const paymentOf = (row: Row): PaymentRow => ({
   assetId: row.asset_id,
   payer: row.payer,
   payTo: row.pay_to,
+  resource: row.resource,
   amount: big(row.amount),
   charged: row.charged === null ? undefined : big(row.charged),
   meter: row.meter ?? undefined,
@@ -119,24 +130,41 @@ const paymentOf = (row: Row): PaymentRow => ({
   transaction: row.transaction === null ? undefined : `0x${row.transaction}`,
 });
 
+/** What a claim is unique by. Lower case. */
+export interface AuthorizationKey {
+  readonly network: string;
+  readonly asset: string;
+  readonly payer: string;
+  readonly nonce: string;
+}
+
+/** Most claims looked up together. */
+const MOST_LOOKED_UP = 256;
+
 const bare = (hex: string): string => hex.slice(2);
 
 /** All SQL of payments, as the role that batches across providers: every row it writes names its provider. */
 export class PaymentStore {
+  readonly #claims: GroupCommit<AuthorizationKey, PaymentRow | null>;
+
   constructor(
     private readonly writer: Writer,
     private readonly globalCap: bigint | undefined,
-  ) {}
+  ) {
+    this.#claims = new GroupCommit((keys) => this.#findClaims(keys), MOST_LOOKED_UP);
+  }
 
   /** Decides and writes claims, one answer per item, in order. */
   async claim(items: readonly ClaimItem[]): Promise<ClaimOutcome[]> {
+    // Only a batch with an identifier in it pays for identifiers.
+    const claim = items.some(({ identified }) => identified) ? 'claim_identified_payments' : 'claim_payments';
     const rows = await this.writer.query<{
       ord: number;
       outcome: string;
       payment_id: string | null;
       account_id: string | null;
       known_payer: boolean | null;
-    }>('SELECT ord, outcome, payment_id, account_id, known_payer FROM claim_payments($1::jsonb, $2::numeric)', [
+    }>(`SELECT ord, outcome, payment_id, account_id, known_payer FROM ${claim}($1::jsonb, $2::numeric)`, [
       JSON.stringify(
         items.map(({ authorization, ...item }, ord) => ({
           ord,
@@ -164,6 +192,9 @@ export class PaymentStore {
           release: item.release,
           ttlSeconds: item.ttlSeconds,
           balance: item.balance.toString(),
+          subject: authorization.from,
+          identifier: item.identified?.identifier,
+          fingerprint: item.identified?.fingerprint,
         })),
       ),
       this.globalCap?.toString() ?? null,
@@ -180,7 +211,9 @@ export class PaymentStore {
             knownPayer: row.known_payer === true,
           };
         case 'exists':
-          return { outcome: 'exists', id: row.payment_id ?? '' };
+        case 'identified':
+          return { outcome: row.outcome, id: row.payment_id ?? '' };
+        case 'again':
         case 'payer_cap':
         case 'provider_cap':
         case 'global_cap':
@@ -193,13 +226,26 @@ export class PaymentStore {
     });
   }
 
-  /** The claim of an authorization, if there is one. */
-  async findClaim(network: string, asset: string, payer: string, nonce: string): Promise<PaymentRow | undefined> {
-    const [row] = await this.writer.query<Row>(
-      `SELECT ${COLUMNS} ${FROM} WHERE p.network = $1 AND p.asset = $2 AND p.payer = $3 AND p.nonce = decode($4, 'hex')`,
-      [network, asset, payer, bare(nonce)],
+  /** The claim of an authorization, if there is one. Look-ups of the same moment share a query. */
+  findClaim(key: AuthorizationKey): Promise<PaymentRow | null> {
+    return this.#claims.add(key);
+  }
+
+  async #findClaims(keys: readonly AuthorizationKey[]): Promise<(PaymentRow | null)[]> {
+    const rows = await this.writer.query<Row & { ord: number }>(
+      `SELECT k.ord::integer, ${COLUMNS}
+      FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) WITH ORDINALITY AS k (network, asset, payer, nonce, ord)
+        JOIN payments p ON p.network = k.network AND p.asset = k.asset AND p.payer = k.payer AND p.nonce = decode(k.nonce, 'hex')
+        LEFT JOIN meters m ON m.id = p.meter_id`,
+      [
+        keys.map(({ network }) => network),
+        keys.map(({ asset }) => asset),
+        keys.map(({ payer }) => payer),
+        keys.map(({ nonce }) => bare(nonce)),
+      ],
     );
-    return row && paymentOf(row);
+    const found = new Map(rows.map((row) => [row.ord, paymentOf(row)]));
+    return keys.map((_, i) => found.get(i + 1) ?? null);
   }
 
   async findMany(ids: readonly string[]): Promise<Map<string, PaymentRow>> {

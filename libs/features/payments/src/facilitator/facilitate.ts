@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
+import { Fault } from '@core/faults';
 import { type PayableAssets, releases } from '@core/payments';
 import type { SettlementResponse, SupportedResponse, VerifyResponse } from '@core/x402';
-import type { Authorized, AuthorizePayment, Presentation } from '../exact/authorize-payment.js';
+import { type Authorized, type AuthorizePayment, claimKey, type Presentation } from '../exact/authorize-payment.js';
 import type { CaptureExact } from '../exact/capture-exact.js';
 import { type FacilitatedPayment, readFacilitatedPayment } from './facilitated-payment.js';
 import type { Payee, Payees } from '../gate/payees.js';
@@ -26,6 +27,7 @@ function presentationOf(payee: Payee, payment: FacilitatedPayment): Presentation
       .update(`facilitator\n${payee.provider}\n${asset.network}\n${asset.domain.address}\n${payTo}\n${amount}\n`)
       .digest('hex'),
     resource: payment.resource.split(/[?#]/, 1)[0]?.slice(0, 512) ?? '',
+    identified: undefined,
     attempt: undefined,
     meterId: undefined,
     meter: undefined,
@@ -35,9 +37,13 @@ function presentationOf(payee: Payee, payment: FacilitatedPayment): Presentation
   };
 }
 
+const NOT_YOURS = 'paymentRequirements.payTo is the wallet of another provider than the key’s';
 const NOT_OURS = 'paymentRequirements.payTo is no provider’s wallet here: register it as the provider’s payTo first';
 
-/** `POST /x402/verify`: would settle take this payment? Writes nothing, claims nothing. */
+/**
+ * `POST /x402/verify`: would settle take this payment? Writes nothing, claims nothing. `provider`: who asks, if a key says so; only
+ * payments to its wallet are taken then.
+ */
 export class VerifyFacilitated {
   constructor(
     private readonly authorize: AuthorizePayment,
@@ -47,7 +53,7 @@ export class VerifyFacilitated {
   ) {}
 
   /** @throws Fault unavailable when the chain or the database cannot be read: never "invalid" for want of an answer. */
-  async run(body: unknown): Promise<VerifyResponse> {
+  async run(body: unknown, provider?: string): Promise<VerifyResponse> {
     const read = readFacilitatedPayment(body, this.assets());
     if (!read.ok) return { isValid: false, invalidReason: read.reason, invalidMessage: read.message };
     const { asset, authorization, payTo } = read.payment;
@@ -66,9 +72,13 @@ export class VerifyFacilitated {
     }
     const payee = await this.payees.ofWallet(payTo);
     if (!payee) return invalid('invalid_payment_requirements', NOT_OURS);
-    const checked = await this.authorize.check(presentationOf(payee, read.payment));
+    if (provider !== undefined && payee.provider !== provider)
+      return invalid('invalid_payment_requirements', NOT_YOURS);
+    const [checked, claim] = await Promise.all([
+      this.authorize.check(presentationOf(payee, read.payment)),
+      this.store.findClaim(claimKey(asset, authorization)),
+    ]);
     if (checked.outcome === 'refused') return invalid(checked.reason, checked.message);
-    const claim = await this.store.findClaim(asset.network, asset.domain.address, payer, authorization.nonce);
     if (claim)
       return invalid('invalid_exact_evm_nonce_already_used', 'this authorization was presented for settlement before');
     return { isValid: true, payer };
@@ -87,7 +97,7 @@ export class SettleFacilitated {
   ) {}
 
   /** @throws Fault unavailable when the chain or the database cannot be read. */
-  async run(body: unknown): Promise<SettlementResponse> {
+  async run(body: unknown, provider?: string): Promise<SettlementResponse> {
     const read = readFacilitatedPayment(body, this.assets());
     if (!read.ok)
       return {
@@ -108,8 +118,11 @@ export class SettleFacilitated {
     });
     const payee = await this.payees.ofWallet(payment.payTo);
     if (!payee) return failed('invalid_payment_requirements', NOT_OURS);
+    if (provider !== undefined && payee.provider !== provider) return failed('invalid_payment_requirements', NOT_YOURS);
     const authorized = await this.authorize.run(presentationOf(payee, payment));
     if (authorized.outcome === 'refused') return failed(authorized.reason, authorized.message);
+    if (authorized.outcome === 'identified')
+      throw new Fault('invariant_broken', 'a payment without an identifier was answered by one');
     if (authorized.outcome === 'exists' && !authorized.same) {
       return failed('invalid_exact_evm_nonce_already_used', 'this authorization pays for something else');
     }
@@ -118,7 +131,7 @@ export class SettleFacilitated {
 
   /** A claim that exists is taken up where it stands: captured if it was not yet, and watched, never sent twice. */
   async #settle(
-    authorized: Exclude<Authorized, { outcome: 'refused' }>,
+    authorized: Extract<Authorized, { outcome: 'claimed' | 'exists' }>,
     { network, authorization }: FacilitatedPayment,
   ): Promise<SettlementResponse> {
     const { payment } = authorized;

@@ -1,7 +1,7 @@
 import { type Quote, quoteLife, requirementV1Of } from '@core/payments';
 import type { Clock } from '@core/time';
 import { epochSeconds } from '@core/time';
-import type { PaymentRequirements } from '@core/x402';
+import { PAYMENT_IDENTIFIER, PAYMENT_IDENTIFIER_DECLARATION, type PaymentRequirements } from '@core/x402';
 import type { WireReply } from './gate-decisions.js';
 import { type QuoteSealer, requestDigest } from './quote-sealer.js';
 import type { ChallengeHints, PaymentScheme } from './way-to-pay.js';
@@ -97,6 +97,7 @@ export class Challenges {
         error,
         resource: { url: shownUrl(quote.request.url), description: hints.description, mimeType: hints.mimeType },
         accepts,
+        extensions: { [PAYMENT_IDENTIFIER]: PAYMENT_IDENTIFIER_DECLARATION },
       },
       v1 && { x402Version: 1, error, accepts: [v1] },
       headers,

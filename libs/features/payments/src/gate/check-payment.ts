@@ -1,8 +1,15 @@
 import { type PayableAssets, type Quote, RELEASE_LEVELS } from '@core/payments';
-import { decodePaymentHeader, decodePaymentHeaderV1, type PaymentPayload, sameRequirements } from '@core/x402';
+import {
+  decodePaymentHeader,
+  decodePaymentHeaderV1,
+  type PaymentPayload,
+  paymentIdentifierOf,
+  sameRequirements,
+} from '@core/x402';
 import type { ExactWay } from '../exact/exact-way.js';
 import type { Challenges } from './challenge.js';
 import type { CheckDecision } from './gate-decisions.js';
+import { fingerprintOf } from './payment-identifiers.js';
 import { type PriceRequest, readQuotedRequest } from './price-request.js';
 import { type QuoteSealer, requestDigest } from './quote-sealer.js';
 import { malformed } from './refusals.js';
@@ -55,7 +62,11 @@ export class CheckPayment {
     if (!offer || !sameRequirements(offer, accepted)) {
       return again(accepted.network === quote.asset.network ? 'invalid_payment_requirements' : 'invalid_network');
     }
-    return scheme.pay(asked, quote, payload);
+    const named = paymentIdentifierOf(payload);
+    if (!named.ok) return malformed(named.message, 'invalid_payment_identifier');
+    if (named.identifier === undefined) return scheme.pay(asked, quote, payload);
+    const identified = { identifier: named.identifier, fingerprint: fingerprintOf(quote, scheme.scheme) };
+    return scheme.pay({ ...asked, identified }, quote, payload);
   }
 
   async #conclude({ provider, quoted, request }: Asked, verdict: Verdict, scheme: string): Promise<CheckDecision> {

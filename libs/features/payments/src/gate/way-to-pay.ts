@@ -1,6 +1,7 @@
 import type { Quote, QuotedRequest } from '@core/payments';
 import type { PaymentPayload, PaymentRequirements } from '@core/x402';
 import type { CaptureDecision, CheckDecision, ExtendDecision, PaymentView, WireReply } from './gate-decisions.js';
+import type { Identified } from './payment-identifiers.js';
 import type { RequestToPrice } from './price-request.js';
 
 /** Headers by which an agent shows who it is, as received. */
@@ -37,6 +38,11 @@ export interface Asked {
   readonly provider: string;
   readonly request: RequestToCheck;
   readonly quoted: QuotedRequest;
+  /**
+   * The name the agent gave this payment. A way takes it in the commit of its claim (`take_payment_identifiers`); when it names
+   * another payment already, nothing of this one is used and that one is answered (`PaymentIdentifiers`).
+   */
+  readonly identified?: Identified | undefined;
 }
 
 /** A fresh challenge is to be given, and why. */
