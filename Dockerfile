@@ -27,7 +27,8 @@ USER node
 CMD ["node", "node_modules/prisma/build/index.js", "migrate", "deploy"]
 
 FROM base AS runtime
-ENV NODE_ENV=production NODE_OPTIONS=--enable-source-maps
+# The second flag is SERVER_FLAGS of tools/servers/node-flags.mjs.
+ENV NODE_ENV=production NODE_OPTIONS="--enable-source-maps --max-semi-space-size=64"
 COPY --from=runtime-dependencies /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
 COPY LICENSE ./

@@ -12,13 +12,14 @@ import { UsageScene } from './support/usage-scene.js';
 const ROUNDS = short ? 2 : 5;
 const SECONDS = short ? 1.5 : 4;
 const SIZE = 100;
-/** Ids in a closed segment, in the open one, and how many closed ones the larger side has. */
-const [SEGMENT, OPEN, SEGMENTS] = short ? [100_000, 50_000, 4] : [2_000_000, 1_000_000, 10];
+/** Ids in a segment, those that wait to be folded, and how many segments the larger side has. */
+const [SEGMENT, OPEN, SEGMENTS] = short ? [100_000, 50_000, 4] : [1_000_000, 500_000, 20];
 
-/** Ids as the product stores them, of events sent long ago. */
-const STORED = `INSERT INTO usage_identities (segment, identity, content, position, ordinal)
-  SELECT s.segment, substr(sha256(convert_to($1 || E'\\n/before\\n' || g, 'UTF8')), 1, 16), g, 0, g FROM identity_segments s, generate_series($2::int, $3::int) AS g
-  WHERE s.closed_at IS NULL ORDER BY 2`;
+/** Ids as the product stores them, of events sent long ago, a thousand a commit. */
+const STORED = `INSERT INTO identity_runs (run, records, positions, counts)
+  SELECT nextval('identity_run'), string_agg(substr(sha256(convert_to($1 || E'\\n/before\\n' || g, 'UTF8')), 1, 16)
+    || '\\x000000000000000000000000'::bytea, ''::bytea), ARRAY[0], ARRAY[count(*)]
+  FROM generate_series($2::int, $3::int) AS g GROUP BY g / 1000`;
 
 interface Side {
   readonly farebox: Farebox;
@@ -67,7 +68,7 @@ try {
   await ground.stop();
 }
 
-/** A Farebox of its own that has stored so many segments of ids, closed and filtered as the product does it. */
+/** A Farebox of its own that has stored so many segments of ids, folded as the product does it. */
 async function start(segments: number): Promise<Side> {
   const farebox = await Farebox.start({
     ground,
@@ -84,11 +85,11 @@ async function start(segments: number): Promise<Side> {
     for (let segment = 0; segment < segments; segment += 1) {
       const from = segment * SEGMENT;
       await farebox.owner.query(STORED, [farebox.provider, from, from + SEGMENT - 1]);
-      const { closed, filtered } = await new MaintainUsage(writer, SEGMENT).run();
-      if (closed === undefined || filtered.length !== 1) throw new Error('a full segment was not closed and filtered');
+      const { folded } = await new MaintainUsage(writer, SEGMENT).run();
+      if (folded === undefined) throw new Error('enough identities waited and were not folded');
     }
     await farebox.owner.query(STORED, [farebox.provider, segments * SEGMENT, segments * SEGMENT + OPEN - 1]);
-    await farebox.owner.query('VACUUM ANALYZE usage_identities');
+    await farebox.owner.query('VACUUM ANALYZE identity_runs');
     await sendKnown(side, 'duplicate', known);
   } finally {
     await writer.close();

@@ -18,8 +18,8 @@ export const at = (text: string): Instant => parseInstant(text) ?? instant(Numbe
 export const period = (start: string, end: string): Period => ({ start: at(start), end: at(end) });
 
 /** An entry of the usage log as a test writes it. */
-export interface WrittenEntry {
-  readonly kind: 'stream' | 'open' | 'inbox' | 'sold' | 'change';
+interface WrittenEntry {
+  readonly kind: 'stream' | 'open' | 'sold' | 'change';
   /** Text is taken as it is, anything else as JSON. */
   readonly body: unknown;
   readonly events: number;

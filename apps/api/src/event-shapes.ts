@@ -1,6 +1,7 @@
 import { ACTIONS, type SentEvent } from '@core/metering';
 import type { EventVerdict, UsageEvent } from '@farebox/metering';
 import { z } from 'zod';
+import { isPlainEvent } from './event-check.js';
 
 // Usage events as they travel, read the same wherever they come in.
 
@@ -64,6 +65,7 @@ export type ReadEvent = { readonly event: SentEvent } | { readonly verdict: Even
 export const readEvents = (body: unknown): ReadEvent[] => (Array.isArray(body) ? body : [body]).map(readEvent);
 
 function readEvent(sent: unknown): ReadEvent {
+  if (isPlainEvent(sent)) return { event: sent };
   const parsed = event.safeParse(sent);
   if (parsed.success) return { event: parsed.data };
   const said = parsed.error.issues
@@ -77,14 +79,18 @@ function readEvent(sent: unknown): ReadEvent {
   return { verdict: { source: text('source'), id: text('id'), verdict: 'rejected', reason: 'invalid_event', message } };
 }
 
-export const readable = (read: readonly ReadEvent[]): SentEvent[] =>
-  read.flatMap((each) => ('event' in each ? [each.event] : []));
+export function readable(read: readonly ReadEvent[]): SentEvent[] {
+  const events: SentEvent[] = [];
+  for (const each of read) if ('event' in each) events.push(each.event);
+  return events;
+}
 
 /** All verdicts in the order of the events: `judged` are those of the readable ones. */
 export function verdictsInOrder<Verdict>(
   read: readonly ReadEvent[],
   judged: readonly Verdict[],
 ): (EventVerdict | Verdict)[] {
+  if (judged.length === read.length) return [...judged];
   const rest = judged[Symbol.iterator]();
   return read.flatMap((each): (EventVerdict | Verdict)[] => {
     if ('verdict' in each) return [each.verdict];

@@ -30,13 +30,13 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON meter_versions FOR EACH RO
 
 -- ---------------------------------------------------------------- the log
 -- One row per batch, in the order of `position`. Kinds: stream (sequenced batches of the SDK, as they were sent), open
--- (CloudEvents, deduplicated when they arrived), inbox (CloudEvents, deduplicated by the roll-up), sold (usage captured through
--- the gate), change (corrections, backfills and replays: signed parts). A month a partition, by time of receipt.
+-- (CloudEvents, each identity once), sold (usage captured through the gate), change (corrections, backfills and replays: signed
+-- parts). A month a partition, by time of receipt.
 CREATE SEQUENCE usage_log_position;
 CREATE TABLE usage_log (
   position bigint NOT NULL,
   provider_id text NOT NULL,
-  kind text NOT NULL CHECK (kind IN ('stream', 'open', 'inbox', 'sold', 'change')),
+  kind text NOT NULL CHECK (kind IN ('stream', 'open', 'sold', 'change')),
   received_at timestamptz(3) NOT NULL DEFAULT now(),
   -- Earliest and latest time of use in it.
   since timestamptz(3) NOT NULL,
@@ -112,42 +112,59 @@ CREATE TABLE usage_streams (
 ) WITH (fillfactor = 50);
 
 -- ---------------------------------------------------------------- identities of the open door
--- The first 16 bytes of SHA-256 of "provider\nsource\nid". Segments are filled one after the other, so that the index written to
--- stays small; the closed ones are only read, and rarely: a filter of each says which ids cannot be in it.
+-- The first 16 bytes of SHA-256 of "provider\nsource\nid". Every identity is in one place, and the event it was taken by counts.
+-- Those that were taken lately are kept as they came, a run per commit. Whoever takes some holds 'farebox.identities' alone until it
+-- commits, so runs are committed in their order, and whoever has seen one has been able to see all before it.
+CREATE SEQUENCE identity_run;
+CREATE TABLE identity_runs (
+  run bigint PRIMARY KEY,
+  -- 28 bytes each: identity (16), mark of the content (8, zeros for none), ordinal (4, lowest byte first).
+  records bytea NOT NULL,
+  -- Whose they are: the first counts[1] belong to the entry positions[1], and so on.
+  positions bigint[] NOT NULL,
+  counts integer[] NOT NULL
+);
+ALTER TABLE identity_runs ALTER COLUMN records SET STORAGE EXTERNAL;
+
+-- The oldest runs are folded into segments, which never change: pages of identities, found by the beginning of the identity, and a
+-- filter that tells which are not in it.
 CREATE TABLE identity_segments (
   segment integer PRIMARY KEY,
   opened_at timestamptz(3) NOT NULL DEFAULT now(),
   closed_at timestamptz(3),
-  ids bigint NOT NULL DEFAULT 0,
-  -- Bloom filter of a closed segment; absent until it is made.
-  filter bytea
+  -- All runs up to this one are in this segment or an earlier one; absent, like what follows, until it is filled.
+  through bigint UNIQUE,
+  ids bigint,
+  buckets integer,
+  filter bytea,
+  CHECK ((closed_at IS NULL) = (through IS NULL) AND (closed_at IS NULL) = (filter IS NULL) AND (closed_at IS NULL) = (buckets IS NULL))
 );
+ALTER TABLE identity_segments ALTER COLUMN filter SET STORAGE EXTERNAL;
 CREATE UNIQUE INDEX one_open_segment ON identity_segments ((true)) WHERE closed_at IS NULL;
 
-CREATE TABLE usage_identities (
+CREATE TABLE identity_pages (
   segment integer NOT NULL,
-  identity bytea NOT NULL,
-  -- First 8 bytes of SHA-256 of the canonical content; absent where it is to be compared with the event itself.
-  content bigint,
-  position bigint NOT NULL,
-  ordinal integer NOT NULL,
-  CONSTRAINT usage_identities_pkey PRIMARY KEY (segment, identity)
+  bucket integer NOT NULL,
+  -- 36 bytes each: as in a run, and the position (8, lowest byte first).
+  records bytea NOT NULL,
+  CONSTRAINT identity_pages_pkey PRIMARY KEY (segment, bucket)
 ) PARTITION BY LIST (segment);
+ALTER TABLE identity_pages ALTER COLUMN records SET STORAGE PLAIN;
 
--- Closes the open segment, if there is one, and opens the next. Writers hold 'farebox.identities' shared until they commit.
+-- The segment to be filled next, made if there is none.
 CREATE FUNCTION open_identity_segment() RETURNS integer LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
   next_segment integer;
 BEGIN
-  PERFORM pg_advisory_xact_lock(hashtext('farebox.identities'));
+  PERFORM pg_advisory_xact_lock(hashtext('farebox.identity_segments'));
+  SELECT segment INTO next_segment FROM identity_segments WHERE closed_at IS NULL;
+  IF FOUND THEN RETURN next_segment; END IF;
   SELECT coalesce(max(segment), 0) + 1 INTO next_segment FROM identity_segments;
-  EXECUTE format('CREATE TABLE %I PARTITION OF usage_identities FOR VALUES IN (%s)', 'usage_identities_' || next_segment, next_segment);
-  UPDATE identity_segments SET closed_at = now() WHERE closed_at IS NULL;
+  EXECUTE format('CREATE TABLE %I PARTITION OF identity_pages FOR VALUES IN (%s)', 'identity_pages_' || next_segment, next_segment);
   INSERT INTO identity_segments (segment) VALUES (next_segment);
   RETURN next_segment;
 END
 $$;
-SELECT open_identity_segment();
 
 -- Forgets segments closed before an instant, which must lie more than 13 months back.
 CREATE FUNCTION drop_identity_segments(closed_before timestamptz) RETURNS integer LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
@@ -158,8 +175,12 @@ BEGIN
   IF closed_before > now() - interval '13 months' THEN
     RAISE EXCEPTION 'identities are kept for at least 13 months';
   END IF;
-  FOR old IN SELECT segment FROM identity_segments WHERE closed_at < closed_before LOOP
-    EXECUTE format('DROP TABLE %I', 'usage_identities_' || old);
+  -- The last one stays: it says how far runs are folded.
+  FOR old IN
+    SELECT segment FROM identity_segments
+    WHERE closed_at < closed_before AND segment < (SELECT max(segment) FROM identity_segments WHERE closed_at IS NOT NULL)
+  LOOP
+    EXECUTE format('DROP TABLE %I', 'identity_pages_' || old);
     DELETE FROM identity_segments WHERE segment = old;
     dropped := dropped + 1;
   END LOOP;
@@ -185,7 +206,7 @@ CREATE TABLE usage_held (
 );
 CREATE INDEX usage_held_of_provider ON usage_held (provider_id, state, position, ordinal);
 
--- Which events of an entry the roll-up found not to count: repeats in the inbox, events over an hourly ceiling.
+-- Which events of an entry the roll-up found not to count: those over an hourly ceiling, or in an entry that cannot be read.
 CREATE TABLE usage_skips (
   position bigint PRIMARY KEY,
   provider_id text NOT NULL,
@@ -303,9 +324,15 @@ SELECT e.receipt, e.provider_id, 'open', e.received_at, e.time, e.time, 1,
   ARRAY[a.number]
 FROM usage_events e JOIN accounts a ON a.id = e.account_id JOIN meters m ON m.id = e.meter_id
 WHERE e.payment_id IS NULL;
-INSERT INTO usage_identities (segment, identity, position, ordinal)
-SELECT 1, substr(sha256(convert_to(e.provider_id || E'\n' || e.source || E'\n' || e.event_id, 'UTF8')), 1, 16), e.receipt, 0
-FROM usage_events e WHERE e.payment_id IS NULL;
+-- Their identities, a thousand a run. What an event said is seen from the event itself: there is no mark.
+INSERT INTO identity_runs (run, records, positions, counts)
+SELECT nextval('identity_run'), string_agg(i.identity || '\x000000000000000000000000'::bytea, ''::bytea ORDER BY i.receipt),
+  array_agg(i.receipt ORDER BY i.receipt), array_agg(1)
+FROM (
+  SELECT e.receipt, substr(sha256(convert_to(e.provider_id || E'\n' || e.source || E'\n' || e.event_id, 'UTF8')), 1, 16) AS identity,
+    row_number() OVER (ORDER BY e.receipt) / 1000 AS part
+  FROM usage_events e WHERE e.payment_id IS NULL
+) i GROUP BY i.part ORDER BY i.part;
 -- Usage sold.
 INSERT INTO usage_log (position, provider_id, kind, received_at, since, until, events, body, accounts)
 SELECT e.receipt, e.provider_id, 'sold', e.received_at, e.time, e.time, 1,
@@ -314,7 +341,6 @@ SELECT e.receipt, e.provider_id, 'sold', e.received_at, e.time, e.time, 1,
 FROM usage_events e JOIN accounts a ON a.id = e.account_id JOIN meters m ON m.id = e.meter_id
 WHERE e.payment_id IS NOT NULL;
 SELECT setval('usage_log_position', coalesce(max(position), 0) + 1, false) FROM usage_log;
-UPDATE identity_segments SET ids = (SELECT count(*) FROM usage_identities);
 DROP TABLE usage_events;
 
 -- ---------------------------------------------------------------- row policies and grants
@@ -333,7 +359,7 @@ BEGIN
   END LOOP;
 END
 $$;
-GRANT SELECT ON usage_cursors, identity_segments, usage_identities TO farebox_auditor;
+GRANT SELECT ON usage_cursors, identity_runs, identity_segments, identity_pages TO farebox_auditor;
 
 GRANT SELECT, INSERT ON meter_versions TO farebox_app;
 GRANT SELECT ON usage_log, usage_streams, usage_held, usage_skips, usage_corrections, usage_backfills, usage_backfill_parts, usage_cursors TO farebox_app;
@@ -344,8 +370,9 @@ GRANT SELECT ON meter_versions TO farebox_writer;
 GRANT SELECT, INSERT ON usage_log, usage_corrections, usage_skips TO farebox_writer;
 GRANT SELECT, INSERT, UPDATE ON usage_streams, usage_held, usage_cursors, usage_backfills, identity_segments TO farebox_writer;
 GRANT SELECT, INSERT, UPDATE, DELETE ON usage_cells, usage_values, usage_points, usage_backfill_parts TO farebox_writer;
-GRANT SELECT, INSERT ON usage_identities TO farebox_writer;
-GRANT USAGE ON SEQUENCE usage_log_position TO farebox_writer;
+GRANT SELECT, INSERT ON identity_pages TO farebox_writer;
+GRANT SELECT, INSERT, DELETE ON identity_runs TO farebox_writer;
+GRANT USAGE ON SEQUENCE usage_log_position, identity_run TO farebox_writer;
 REVOKE EXECUTE ON FUNCTION ensure_usage_month, open_identity_segment, drop_identity_segments FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION ensure_usage_month, open_identity_segment, drop_identity_segments TO farebox_writer;
 

@@ -128,144 +128,123 @@ END
 $$;
 
 -- ---------------------------------------------------------------- identities
--- Takes identities for their receipts, each once for all time they are remembered. Receipts are new: none is stored yet. What may
--- be stored already is looked up for the pairs (`probe_segments`, `probe_ids`), 0 standing for the open segment; and for all of
--- them in closed segments whose filter the caller does not have: those not in `known`. `careful`: the caller expects others to
--- have taken some of them in the open segment.
--- Answers with those that were taken before, by their place in `ids` from 1. same: whether the content is; null when that has to
--- be seen from the event itself · voided: whether what it was taken by has been voided.
-CREATE FUNCTION claim_identities(ids bytea[], contents bigint[], positions bigint[], ordinals integer[], probe_segments integer[],
-  probe_ids bytea[], known integer[], careful boolean)
-RETURNS TABLE (place integer, "position" bigint, ordinal integer, same boolean, voided boolean)
-LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_nestloop = off SET enable_mergejoin = off AS $$
-#variable_conflict use_column
+-- Takes identities for their receipts. `records`, `positions` and `counts` are as in identity_runs. The caller has looked at all
+-- runs up to `seen` and all that is folded of them, and found none of the identities there; none is twice among them. What others
+-- took since is looked at here: usually nothing, or little.
+-- stale: nothing is taken, as the caller has seen too little · run: under which they are kept · before: the last run before it ·
+-- folded: the last run that is in a segment · repeats: [{"at": place in `records` from 0, "n": place in `counts` from 1, "ordinal",
+-- "position": text, "record": hex}], those that others took, with what they were taken by; null for none.
+CREATE FUNCTION claim_identities(seen bigint, records bytea, positions bigint[], counts integer[],
+  OUT stale boolean, OUT run bigint, OUT before bigint, OUT folded bigint, OUT repeats jsonb)
+LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
+#variable_conflict use_variable
 DECLARE
-  open_segment integer;
-  probed integer;
-  wanted bytea[];
-  gone bytea[] := '{}';
-  taken jsonb := '[]';
-  found jsonb;
-  added integer;
+  newer identity_runs[];
 BEGIN
-  -- Held to the end: no segment is closed while somebody writes to it, so a closed one is complete and never changes.
-  PERFORM pg_advisory_xact_lock_shared(hashtext('farebox.identities'));
-  SELECT segment INTO STRICT open_segment FROM identity_segments WHERE closed_at IS NULL;
+  PERFORM pg_advisory_xact_lock(hashtext('farebox.identities'));
+  -- One statement, hence one state of things: a run is either here or folded.
+  SELECT coalesce((SELECT max(s.through) FROM identity_segments s), 0), array_agg(r.part ORDER BY r.number)
+  INTO folded, newer FROM (SELECT i AS part, i.run AS number FROM identity_runs i WHERE i.run > seen LIMIT 257) r;
+  stale := folded > seen OR coalesce(cardinality(newer), 0) > 256;
+  IF stale THEN RETURN; END IF;
+  run := nextval('identity_run');
+  before := coalesce((newer[cardinality(newer)]).run, seen);
 
-  FOR probed IN
-    SELECT s.segment FROM identity_segments s
-    WHERE s.closed_at IS NULL OR s.segment <> ALL (known) OR s.segment = ANY (probe_segments)
-  LOOP
-    wanted := CASE WHEN probed <> open_segment AND probed <> ALL (known) THEN ids
-      ELSE ARRAY(SELECT p.id FROM unnest(probe_segments, probe_ids) AS p (segment, id)
-        WHERE p.segment = CASE probed WHEN open_segment THEN 0 ELSE probed END) END;
-    CONTINUE WHEN cardinality(wanted) = 0;
-    SELECT jsonb_agg(jsonb_build_array(encode(u.identity, 'hex'), u.position, u.ordinal, u.content)), array_agg(u.identity)
-    INTO found, wanted FROM usage_identities u WHERE u.segment = probed AND u.identity = ANY (wanted);
-    IF found IS NOT NULL THEN
-      taken := taken || found;
-      gone := gone || wanted;
-    END IF;
-  END LOOP;
-
-  -- In order of identity, so that two writers with the same ones wait for each other instead of in a circle. An insert that does
-  -- not provide for conflicts takes half the time; it is tried unless there will be some.
-  wanted := '{}';
-  LOOP
-    IF careful THEN
-      WITH item AS MATERIALIZED (
-        SELECT i.* FROM unnest(ids, contents, positions, ordinals) WITH ORDINALITY AS i (id, content, position, ordinal, place)
-          LEFT JOIN unnest(gone) AS g (id) ON g.id = i.id
-        WHERE g.id IS NULL
-      ), added AS (
-        INSERT INTO usage_identities (segment, identity, content, position, ordinal)
-        SELECT open_segment, i.id, i.content, i.position, i.ordinal FROM item i ORDER BY i.id, i.place
-        ON CONFLICT DO NOTHING
-        RETURNING position, ordinal
-      )
-      SELECT coalesce(array_agg(DISTINCT i.id), '{}') INTO wanted
-      FROM item i LEFT JOIN added a ON a.position = i.position AND a.ordinal = i.ordinal WHERE a.position IS NULL;
-      EXIT;
-    END IF;
-    BEGIN
-      INSERT INTO usage_identities (segment, identity, content, position, ordinal)
-      SELECT DISTINCT ON (i.id) open_segment, i.id, i.content, i.position, i.ordinal
-      FROM unnest(ids, contents, positions, ordinals) WITH ORDINALITY AS i (id, content, position, ordinal, place)
-        LEFT JOIN unnest(gone) AS g (id) ON g.id = i.id
-      WHERE g.id IS NULL ORDER BY i.id, i.place;
-      GET DIAGNOSTICS added = ROW_COUNT;
-      IF added + cardinality(gone) < cardinality(ids) THEN
-        wanted := ARRAY(SELECT i.id FROM unnest(ids) AS i (id) GROUP BY i.id HAVING count(*) > 1);
-      END IF;
-      EXIT;
-    EXCEPTION WHEN unique_violation THEN
-      careful := true;
-    END;
-  END LOOP;
-  IF cardinality(wanted) = 0 AND cardinality(gone) = 0 THEN RETURN; END IF;
-
-  -- A statement of its own: it also sees what another writer committed while this one waited.
-  RETURN QUERY
-  WITH stored AS MATERIALIZED (
-    SELECT u.identity, u.position, u.ordinal, u.content FROM usage_identities u WHERE u.segment = open_segment AND u.identity = ANY (wanted)
-    UNION
-    SELECT decode(t ->> 0, 'hex'), (t ->> 1)::bigint, (t ->> 2)::integer, (t ->> 3)::bigint FROM jsonb_array_elements(taken) t
-  ), corrected AS MATERIALIZED (
-    SELECT DISTINCT ON (c.position, c.ordinal) c.position, c.ordinal, c.action
-    FROM usage_corrections c WHERE c.position = ANY (ARRAY(SELECT DISTINCT s.position FROM stored s))
-    ORDER BY c.position, c.ordinal, c.revision DESC
-  )
-  SELECT i.place::integer, s.position, s.ordinal, s.content = i.content, coalesce(c.action = 'void', false)
-  FROM unnest(ids, contents, positions, ordinals) WITH ORDINALITY AS i (id, content, position, ordinal, place)
-    JOIN stored s ON s.identity = i.id
-    LEFT JOIN corrected c ON c.position = s.position AND c.ordinal = s.ordinal
-  WHERE (s.position, s.ordinal) <> (i.position, i.ordinal);
+  IF newer IS NOT NULL THEN
+    WITH taken AS MATERIALIZED (
+      SELECT substr(r.records, (i * 28 + 1)::integer, 28) AS record, e.position
+      FROM unnest(newer) AS r,
+        LATERAL (SELECT p.position, p.n AS count, sum(p.n) OVER (ORDER BY p.place) AS ends
+          FROM unnest(r.positions, r.counts) WITH ORDINALITY AS p (position, n, place)) AS e,
+        LATERAL generate_series(e.ends - e.count, e.ends - 1) AS i
+    ), wanted AS MATERIALIZED (
+      SELECT i, e.n, substr(records, (i * 28 + 1)::integer, 28) AS record
+      FROM (SELECT c.count, c.n, sum(c.count) OVER (ORDER BY c.n) AS ends FROM unnest(counts) WITH ORDINALITY AS c (count, n)) AS e,
+        LATERAL generate_series(e.ends - e.count, e.ends - 1) AS i
+    )
+    SELECT jsonb_agg(jsonb_build_object('at', w.i, 'n', w.n, 'position', t.position::text, 'record', encode(t.record, 'hex'), 'ordinal',
+      get_byte(w.record, 24) + (get_byte(w.record, 25) << 8) + (get_byte(w.record, 26) << 16) + (get_byte(w.record, 27) << 24)))
+    INTO repeats FROM wanted w JOIN taken t ON substr(t.record, 1, 16) = substr(w.record, 1, 16);
+  END IF;
+  IF repeats IS NOT NULL THEN
+    records := coalesce((
+      SELECT string_agg(substr(records, i * 28 + 1, 28), ''::bytea ORDER BY i) FROM generate_series(0, octet_length(records) / 28 - 1) AS i
+      WHERE i <> ALL (ARRAY(SELECT (r ->> 'at')::integer FROM jsonb_array_elements(repeats) r))), '');
+    counts := ARRAY(
+      SELECT c.count - (SELECT count(*)::integer FROM jsonb_array_elements(repeats) r WHERE (r ->> 'n')::integer = c.n)
+      FROM unnest(counts) WITH ORDINALITY AS c (count, n) ORDER BY c.n);
+  END IF;
+  IF octet_length(records) > 0 THEN
+    INSERT INTO identity_runs (run, records, positions, counts) VALUES (run, records, positions, counts);
+  END IF;
 END
+$$;
+
+-- Of the events of these entries, those that have been voided: [["position", ordinal], …].
+CREATE FUNCTION voided_events(entries bigint[]) RETURNS jsonb LANGUAGE sql STABLE AS $$
+  SELECT coalesce(jsonb_agg(jsonb_build_array(c.position::text, c.ordinal)), '[]')
+  FROM (
+    SELECT DISTINCT ON (c.position, c.ordinal) c.position, c.ordinal, c.action
+    FROM usage_corrections c WHERE c.position = ANY (entries) ORDER BY c.position, c.ordinal, c.revision DESC
+  ) c WHERE c.action = 'void'
 $$;
 
 -- ---------------------------------------------------------------- open door
--- Keeps batches of CloudEvents, each identity once. `batches` are {n, provider, off, len, since, until, events, accounts, skip} as
--- above; identity i is that of event `ordinals[i]` of batch `owners[i]`. A batch of nothing but repeats leaves no entry.
--- Answers {"repeats": [[place, same, voided, "position", ordinal], …], "segments": [closed segments with a filter that are not
--- among `known`]}.
-CREATE FUNCTION append_open_batches(batches jsonb, bodies bytea, held jsonb, ids bytea[], contents bigint[], owners integer[],
-  ordinals integer[], probe_segments integer[], probe_ids bytea[], known integer[], careful boolean)
-RETURNS jsonb LANGUAGE plpgsql SET enable_seqscan = off AS $$
+-- Keeps batches of CloudEvents, each identity once. Arrays of one length, an element a batch, as above; `skips` are the ordinals that
+-- do not count, among them those whose identity was taken; `records` and `counts` are the identities of the others, as for
+-- claim_identities. `held` are {n, ordinal, reason, event}, n from 1, or null. `told`: entries of which it is asked what was voided.
+-- A batch of nothing but repeats leaves no entry. Answers as claim_identities, and: positions of the batches, as an array's text ·
+-- voided, as voided_events, of `told` and of what the repeats were taken by.
+CREATE FUNCTION append_open_batches(seen bigint, records bytea, counts integer[], providers text[], offs integer[], lens integer[],
+  since bigint[], until bigint[], events integer[], accounts text[], skips text[], bodies bytea, held jsonb, told bigint[],
+  OUT stale boolean, OUT run bigint, OUT before bigint, OUT folded bigint, OUT repeats jsonb, OUT positions text, OUT voided jsonb)
+LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
+#variable_conflict use_variable
 DECLARE
   places bigint[];
-  repeats jsonb;
 BEGIN
-  SELECT array_agg(taken.p) INTO places FROM (SELECT next_usage_position() AS p FROM generate_series(1, jsonb_array_length(batches))) taken;
+  -- Before the first position: who holds a position waits for nobody who may wait for one.
+  PERFORM pg_advisory_xact_lock(hashtext('farebox.identities'));
+  SELECT array_agg(p.at) INTO places FROM (SELECT next_usage_position() AS at FROM generate_series(1, cardinality(providers))) p;
+  SELECT c.stale, c.run, c.before, c.folded, c.repeats INTO stale, run, before, folded, repeats
+  FROM claim_identities(seen, records, places, counts) c;
+  IF stale THEN RETURN; END IF;
+  positions := places::text;
 
-  SELECT jsonb_agg(jsonb_build_array(c.place, c.same, c.voided, c.position::text, c.ordinal)) INTO repeats
-  FROM claim_identities(ids, contents, ARRAY(SELECT places[o + 1] FROM unnest(owners) WITH ORDINALITY AS own (o, place) ORDER BY own.place), ordinals,
-    probe_segments, probe_ids, known, careful) c;
-
-  WITH repeated AS MATERIALIZED (
-    SELECT r.owner, array_agg(r.ordinal) AS ordinals
-    FROM (SELECT owners[(r ->> 0)::integer] AS owner, ordinals[(r ->> 0)::integer] AS ordinal FROM jsonb_array_elements(coalesce(repeats, '[]')) r) r
-    GROUP BY 1
-  ), entry AS (
+  IF repeats IS NULL THEN
     INSERT INTO usage_log (position, provider_id, kind, since, until, events, body, accounts, skip)
-    SELECT places[b.n + 1], b.provider, 'open', timestamptz 'epoch' + b.since * interval '1 millisecond',
-      timestamptz 'epoch' + b.until * interval '1 millisecond', b.events, convert_from(substr(bodies, b.off + 1, b.len), 'UTF8'), b.accounts,
-      nullif(ARRAY(SELECT DISTINCT o FROM unnest(b.skip || r.ordinals) o ORDER BY o), '{}')
-    FROM jsonb_to_recordset(batches) AS b (n integer, provider text, off integer, len integer, since bigint, until bigint, events integer,
-        accounts integer[], skip integer[])
-      LEFT JOIN repeated r ON r.owner = b.n
-    WHERE r.owner IS NULL OR cardinality(r.ordinals) < b.events
-    ORDER BY b.n
-  )
-  INSERT INTO usage_held (position, ordinal, provider_id, reason, event)
-  SELECT places[h.n + 1], h.ordinal, h.provider, h.reason, h.event
-  FROM jsonb_to_recordset(coalesce(held, '[]')) AS h (n integer, provider text, ordinal integer, reason text, event jsonb)
-    LEFT JOIN repeated r ON r.owner = h.n
-  WHERE r.owner IS NULL OR h.ordinal <> ALL (r.ordinals);
+    SELECT places[b.n], b.provider, 'open', timestamptz 'epoch' + b.since * interval '1 millisecond',
+      timestamptz 'epoch' + b.until * interval '1 millisecond', b.events, convert_from(substr(bodies, b.off + 1, b.len), 'UTF8'),
+      b.accounts::integer[], b.skip::integer[]
+    FROM unnest(providers, offs, lens, since, until, events, accounts, skips)
+      WITH ORDINALITY AS b (provider, off, len, since, until, events, accounts, skip, n)
+    ORDER BY b.n;
+  ELSE
+    WITH repeated AS (
+      SELECT (r ->> 'n')::integer AS n, array_agg((r ->> 'ordinal')::integer) AS ordinals FROM jsonb_array_elements(repeats) r GROUP BY 1
+    )
+    INSERT INTO usage_log (position, provider_id, kind, since, until, events, body, accounts, skip)
+    SELECT places[b.n], b.provider, 'open', timestamptz 'epoch' + b.since * interval '1 millisecond',
+      timestamptz 'epoch' + b.until * interval '1 millisecond', b.events, convert_from(substr(bodies, b.off + 1, b.len), 'UTF8'),
+      b.accounts::integer[], nullif(ARRAY(SELECT DISTINCT o FROM unnest(b.skip::integer[] || r.ordinals) AS o ORDER BY o), '{}')
+    FROM unnest(providers, offs, lens, since, until, events, accounts, skips)
+      WITH ORDINALITY AS b (provider, off, len, since, until, events, accounts, skip, n)
+      LEFT JOIN repeated r ON r.n = b.n
+    WHERE r.n IS NULL OR cardinality(r.ordinals) < counts[b.n]
+    ORDER BY b.n;
+    told := told || ARRAY(SELECT (r ->> 'position')::bigint FROM jsonb_array_elements(repeats) r);
+  END IF;
 
-  RETURN jsonb_build_object('repeats', coalesce(repeats, '[]'), 'segments',
-    (SELECT coalesce(jsonb_agg(s.segment), '[]') FROM identity_segments s WHERE s.filter IS NOT NULL AND s.segment <> ALL (known)));
+  IF held IS NOT NULL THEN
+    INSERT INTO usage_held (position, ordinal, provider_id, reason, event)
+    SELECT places[h.n], h.ordinal, providers[h.n], h.reason, h.event
+    FROM jsonb_to_recordset(held) AS h (n integer, ordinal integer, reason text, event jsonb)
+    WHERE NOT EXISTS (SELECT FROM jsonb_array_elements(coalesce(repeats, '[]')) r
+      WHERE (r ->> 'n')::integer = h.n AND (r ->> 'ordinal')::integer = h.ordinal);
+  END IF;
+  voided := CASE WHEN cardinality(told) > 0 THEN voided_events(told) ELSE '[]' END;
 END
 $$;
 
-REVOKE EXECUTE ON FUNCTION append_next_batches, append_stream_batches, claim_identities, append_open_batches FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION append_next_batches, append_stream_batches, claim_identities, append_open_batches TO farebox_writer;
+REVOKE EXECUTE ON FUNCTION append_next_batches, append_stream_batches, claim_identities, voided_events, append_open_batches FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION append_next_batches, append_stream_batches, claim_identities, voided_events, append_open_batches TO farebox_writer;

@@ -1,5 +1,5 @@
 import type { Clock } from '@core/time';
-import { type IngestUsage, MOST_EVENTS } from '@features/metering';
+import { type EventVerdict, type IngestUsage, MOST_EVENTS } from '@features/metering';
 import { callerOf, type HotRoute, MEBIBYTE, type Operation } from '@platform/http';
 import type { Metrics } from '@platform/telemetry';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -13,8 +13,8 @@ const ingest: Operation = {
   summary: 'Record usage',
   description:
     `CloudEvents 1.0, one or a batch of at most ${MOST_EVENTS}. Every event gets a verdict of its own, in order; a faulty one does not hold up the others. ` +
-    'Sending an event again with the same source and id counts once. With `Prefer: respond-async` the answer comes as soon as the events are durable, ' +
-    'and names only those that were rejected or held; repeats are then found when usage is rolled up.',
+    'Sending an event again with the same source and id counts once. With `Prefer: respond-async` the answer ' +
+    'names only the events that are not kept, or held; repeats of what is kept are passed over.',
   area: 'usage',
   access: needs('ingest'),
   bodyLimit: 4 * MEBIBYTE,
@@ -33,10 +33,10 @@ const ingest: Operation = {
       }),
     },
     202: {
-      description: 'To `Prefer: respond-async`: the events are kept.',
+      description: 'To `Prefer: respond-async`: the other events are kept.',
       schema: z.object({
-        received: z.int().describe('How many were kept.'),
-        rejected: z.array(eventVerdict).describe('Those that were not, and those that are held.'),
+        received: z.int().describe('How many are kept, by this call or an earlier one.'),
+        rejected: z.array(eventVerdict).describe('Those that are not, and those that are held.'),
       }),
     },
   },
@@ -65,10 +65,13 @@ export const eventRoutes = (usage: IngestUsage, clock: Clock, metrics: Metrics):
     const input = { provider: callerOf(request).provider, events: readable(read), now: clock.now() };
     const result = await usage.accept(input);
     const unreadable = read.flatMap((each) => ('verdict' in each ? [each.verdict] : []));
-    const held = result.rejected.filter(({ verdict }) => verdict === 'held').length;
+    const of = (kind: EventVerdict['verdict']) => result.rejected.filter(({ verdict }) => verdict === kind).length;
+    const [held, conflict] = [of('held'), of('conflict')];
     metrics.usageEvents('open', 'held', held);
-    metrics.usageEvents('open', 'accepted', result.received - held);
-    metrics.usageEvents('open', 'rejected', read.length - result.received);
+    metrics.usageEvents('open', 'conflict', conflict);
+    metrics.usageEvents('open', 'duplicate', result.duplicate);
+    metrics.usageEvents('open', 'accepted', result.received - held - result.duplicate);
+    metrics.usageEvents('open', 'rejected', read.length - result.received - conflict);
     void reply.code(202).header('preference-applied', 'respond-async');
     return { received: result.received, rejected: [...unreadable, ...result.rejected] };
   };

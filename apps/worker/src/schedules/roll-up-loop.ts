@@ -7,13 +7,13 @@ import type { UsageFigures } from '../usage-figures.js';
 const BUSY_MS = 250;
 const IDLE_MS = 1_000;
 /**
- * After a pass of very many entries. Writing the cells costs the same however many events they count: when usage pours in, fewer
+ * After a pass of many entries. Writing the cells costs the same however many events they count: when usage pours in, fewer
  * and larger passes leave the database to those who send it.
  */
 const POURING_MS = 500;
-const POURING_ENTRIES = 500;
+const POURING_ENTRIES = 100;
 
-export interface RollUpLoopParts {
+interface RollUpLoopParts {
   readonly rollUp: Pick<RollUpUsage, 'run'>;
   readonly figures: Pick<UsageFigures, 'rolledUp'>;
   readonly logger: Logger;

@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { formatDecimal } from '@core/money';
-import { addMs, formatInstant, instant } from '@core/time';
+import { addMs, formatInstant, instant, parseInstant } from '@core/time';
 import { acceptEvent } from './accept-event.js';
 import { canonicalContent, contentOf, differingFields } from './content.js';
+import { readTime } from './event-time.js';
 import { exact, exampleMeter } from './meter.examples.js';
 import type { Aggregation, Meter } from './meter.js';
 import type { SentEvent } from './usage-event.js';
@@ -217,6 +218,37 @@ describe('the content of an event', () => {
           canonicalContent(contentFrom({ data: { value: b } }, 'sum'));
         expect(same).toBe(a === b);
       }),
+    );
+  });
+});
+
+describe('readTime', () => {
+  const part = (least: number, most: number, width: number) =>
+    fc.integer({ min: least, max: most }).map((number) => String(number).padStart(width, '0'));
+  const time = fc
+    .tuple(
+      part(0, 9999, 4),
+      part(0, 13, 2),
+      part(0, 32, 2),
+      part(0, 25, 2),
+      part(0, 61, 2),
+      part(0, 61, 2),
+      part(0, 999, 3),
+    )
+    .map(
+      ([year, month, day, hour, minute, second, ms]) => `${year}-${month}-${day}T${hour}:${minute}:${second}.${ms}Z`,
+    );
+  const spoilt = fc
+    .tuple(time, fc.nat({ max: 23 }), fc.constantFrom('x', ' ', '-', '+', 'z', 't', '٣', ''))
+    .map(([text, place, by]) => text.slice(0, place) + by + text.slice(place + 1));
+
+  it('reads what parseInstant reads, as the same instant, and nothing else', () => {
+    const days = fc
+      .date({ noInvalidDate: true, min: new Date(0), max: new Date(4e12) })
+      .map((date) => date.toISOString());
+    fc.assert(
+      fc.property(fc.oneof(time, spoilt, days), (text) => expect(readTime(text)).toBe(parseInstant(text))),
+      { numRuns: 3_000 },
     );
   });
 });

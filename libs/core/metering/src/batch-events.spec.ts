@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { formatDecimal, parseDecimal } from '@core/money';
 import { instant } from '@core/time';
 import { eventAt, packEvents } from './batch-events.js';
-import { canonicalContents } from './canonical-contents.js';
 import { canonicalContent } from './content.js';
+import { contentMarks } from './content-marks.js';
 import { at, exact } from './meter.examples.js';
 import { ACTIONS, type LoggedEvent } from './usage-event.js';
 
@@ -34,23 +34,59 @@ const logged: fc.Arbitrary<LoggedEvent> = fc.record(
 );
 
 describe('events in columns', () => {
-  it('have the canonical content that they have one by one', () => {
+  it('have one mark exactly when they have one canonical content', () => {
+    const canonical = (event: LoggedEvent): string => {
+      const number = (text: string | undefined) => (text === undefined ? undefined : parseDecimal(text));
+      const { value, level, delta, weight, cost, resource, timeStated, time } = event;
+      return canonicalContent({
+        ...{ meter: event.type, account: '7', action: event.action, dimensions: event.dimensions },
+        ...{ value: number(value), level: number(level), delta: number(delta), weight: number(weight) },
+        ...{ cost: number(cost), resource: resource === '' ? undefined : resource },
+        time: timeStated ? time : undefined,
+      });
+    };
+    // Events that differ in few things, so that many are the same.
+    const few: fc.Arbitrary<LoggedEvent> = fc.record(
+      {
+        source: fc.constant('/s'),
+        id: word,
+        type: fc.constantFrom('a', 'b'),
+        subject: fc.constant('x'),
+        time: fc.constantFrom(0, 1, 2 ** 32, -1).map(instant),
+        timeStated: fc.boolean(),
+        value: fc.constantFrom('1', '1.0', '10', '0.10', '0.1', '-1', '9007199254740993', '9007199254740993.0', 'x'),
+        cost: fc.constantFrom('1', '1.0', '0', '-0', '123456789012345678901.5', '123456789012345678901.50'),
+        action: fc.constantFrom(...ACTIONS),
+        resource: fc.constantFrom('', 'a', 'b'),
+        dimensions: fc.constantFrom<Record<string, string>[]>(
+          { a: 'b' },
+          { a: 'b', c: 'd' },
+          { c: 'd', a: 'b' },
+          { a: 'd' },
+        ),
+      },
+      { requiredKeys: ['source', 'id', 'type', 'subject', 'time', 'timeStated'] },
+    );
     fc.assert(
-      fc.property(fc.array(logged, { minLength: 1, maxLength: 20 }), (events) => {
+      fc.property(fc.array(fc.oneof(few, logged), { minLength: 1, maxLength: 30 }), (events) => {
         const batch = packEvents(events);
-        const texts = canonicalContents(batch);
-        const number = (text: string | undefined) => (text === undefined ? undefined : parseDecimal(text));
-        events.forEach((event, i) => {
-          const { value, level, delta, weight, cost, resource, timeStated, time } = event;
-          const content = {
-            ...{ meter: event.type, account: '7', action: event.action, dimensions: event.dimensions },
-            ...{ value: number(value), level: number(level), delta: number(delta), weight: number(weight) },
-            ...{ cost: number(cost), resource: resource === '' ? undefined : resource },
-            time: timeStated ? time : undefined,
-          };
-          expect(texts(i, 7)).toBe(canonicalContent(content));
+        const words = new Uint32Array(2 * events.length);
+        const mark = contentMarks(batch);
+        events.forEach((_, i) => mark(i, 7, words, 2 * i));
+        const marks = events.map((_, i) => `${words[2 * i]} ${words[2 * i + 1]}`);
+        const texts = events.map(canonical);
+        const alone = events.map((event) => {
+          const one = new Uint32Array(2);
+          contentMarks(packEvents([event]))(0, 7, one, 0);
+          return `${one[0]} ${one[1]}`;
         });
+        expect(alone).toEqual(marks);
+        expect(marks.map((each) => marks.indexOf(each))).toEqual(texts.map((each) => texts.indexOf(each)));
+        mark(0, 8, words, 0);
+        expect(`${words[0]} ${words[1]}`).not.toBe(marks[0]);
+        expect(marks).not.toContain('0 0');
       }),
+      { numRuns: 500 },
     );
   });
 

@@ -1,11 +1,11 @@
 import { Fault } from '@core/faults';
 import { type Decimal, formatDecimal } from '@core/money';
 import { instant } from '@core/time';
-import type { BatchColumns, BatchNumber, UsageBatch } from './usage-batch.js';
-import type { AcceptedEvent, LoggedEvent } from './usage-event.js';
+import type { BatchNumber, UsageBatch } from './usage-batch.js';
+import type { AcceptedEvent, Action, LoggedEvent } from './usage-event.js';
 
 /** What can be packed: events as they are accepted, or as the log tells them. */
-export type AcceptedOrSentEvent = AcceptedEvent | LoggedEvent;
+type PackableEvent = AcceptedEvent | LoggedEvent;
 
 /** Numbers the entries of a dictionary in the order in which they first occur. */
 class Dictionary<Entry> {
@@ -22,8 +22,10 @@ class Dictionary<Entry> {
 }
 
 /** The events of the open door in columns, each with its own source and id. `eventAt` gives them back. */
-export function packEvents(events: readonly AcceptedOrSentEvent[]): UsageBatch {
-  const t0 = events.reduce((first, { time }) => Math.min(first, time), events[0]?.time ?? 0);
+export function packEvents(events: readonly PackableEvent[]): UsageBatch {
+  const count = events.length;
+  let t0: number = events[0]?.time ?? 0;
+  for (const { time } of events) if (time < t0) t0 = time;
   const [sources, types, accounts, resources] = [
     new Dictionary<string>(),
     new Dictionary<string>(),
@@ -31,40 +33,32 @@ export function packEvents(events: readonly AcceptedOrSentEvent[]): UsageBatch {
     new Dictionary<string>(),
   ];
   const dimensions = new Dictionary<Readonly<Record<string, string>>>();
-  const numbers = (field: 'value' | 'level' | 'delta' | 'weight' | 'cost') =>
-    column(
-      field,
-      events.map((event) => shortest(event[field])),
-    );
-  const columns: BatchColumns = {
-    type: events.map(({ type }) => types.number(type, type)),
-    account: events.map(({ subject }) => accounts.number(subject, subject)),
-    time: events.map(({ time }) => time - t0),
-    ...numbers('value'),
-    ...numbers('level'),
-    ...numbers('delta'),
-    ...column(
-      'action',
-      events.map(({ action }) => action ?? null),
-    ),
-    ...numbers('weight'),
-    ...numbers('cost'),
-    ...column(
-      'resource',
-      events.map(({ resource }) => (resource === undefined ? null : resources.number(resource, resource))),
-    ),
-    ...column(
-      'dimensions',
-      events.map(({ dimensions: own }) =>
-        own && Object.keys(own).length > 0 ? dimensions.number(own, JSON.stringify(own)) : null,
-      ),
-    ),
-    source: events.map(({ source }) => sources.number(source, source)),
-    id: events.map(({ id }) => id),
-    ...(events.every(({ timeStated }) => timeStated)
-      ? {}
-      : { timeStated: events.map(({ timeStated }): 0 | 1 => (timeStated ? 1 : 0)) }),
-  };
+  const always = { type: [] as number[], account: [] as number[], time: [] as number[] };
+  const names = { source: [] as number[], id: [] as string[] };
+  const numbers = () => new Column<BatchNumber>(count);
+  const [value, level, delta, weight, cost] = [numbers(), numbers(), numbers(), numbers(), numbers()];
+  const action = new Column<Action>(count);
+  const [resource, labels] = [new Column<number>(count), new Column<number>(count)];
+  let untimed: (0 | 1)[] | undefined;
+  for (let i = 0; i < count; i += 1) {
+    const event = events[i];
+    if (!event) continue;
+    always.type.push(types.number(event.type, event.type));
+    always.account.push(accounts.number(event.subject, event.subject));
+    always.time.push(event.time - t0);
+    names.source.push(sources.number(event.source, event.source));
+    names.id.push(event.id);
+    if (event.value !== undefined) value.set(i, shortest(event.value));
+    if (event.level !== undefined) level.set(i, shortest(event.level));
+    if (event.delta !== undefined) delta.set(i, shortest(event.delta));
+    if (event.action !== undefined) action.set(i, event.action);
+    if (event.weight !== undefined) weight.set(i, shortest(event.weight));
+    if (event.cost !== undefined) cost.set(i, shortest(event.cost));
+    if (event.resource !== undefined) resource.set(i, resources.number(event.resource, event.resource));
+    const own = event.dimensions;
+    if (own && !isEmpty(own)) labels.set(i, dimensions.number(own, JSON.stringify(own)));
+    if (!event.timeStated) (untimed ??= new Array<1>(count).fill(1))[i] = 0;
+  }
   return {
     t0,
     sources: sources.entries,
@@ -72,23 +66,41 @@ export function packEvents(events: readonly AcceptedOrSentEvent[]): UsageBatch {
     accounts: accounts.entries,
     ...(resources.entries.length > 0 ? { resources: resources.entries } : {}),
     ...(dimensions.entries.length > 0 ? { dimensions: dimensions.entries } : {}),
-    columns,
+    columns: {
+      ...always,
+      ...(value.items && { value: value.items }),
+      ...(level.items && { level: level.items }),
+      ...(delta.items && { delta: delta.items }),
+      ...(action.items && { action: action.items }),
+      ...(weight.items && { weight: weight.items }),
+      ...(cost.items && { cost: cost.items }),
+      ...(resource.items && { resource: resource.items }),
+      ...(labels.items && { dimensions: labels.items }),
+      ...names,
+      ...(untimed && { timeStated: untimed }),
+    },
   };
 }
 
-/** A column nobody uses is left out. */
-function column<Name extends keyof BatchColumns, Item>(
-  name: Name,
-  items: readonly (Item | null)[],
-): { [name in Name]?: readonly (Item | null)[] } {
-  return items.every((item) => item === null)
-    ? {}
-    : ({ [name]: items } as { [name in Name]: readonly (Item | null)[] });
+/** A column that is there from the first event on that has something to say in it: one that nobody uses is left out. */
+class Column<Item> {
+  items: (Item | null)[] | undefined;
+
+  constructor(private readonly count: number) {}
+
+  set(i: number, item: Item): void {
+    this.items ??= new Array<null>(this.count).fill(null);
+    this.items[i] = item;
+  }
+}
+
+function isEmpty(record: object): boolean {
+  for (const _ in record) return false;
+  return true;
 }
 
 /** An integer that reads back as the same text is kept as a number, which is shorter and quicker to add. */
-function shortest(number: Decimal | string | undefined): BatchNumber {
-  if (number === undefined) return null;
+function shortest(number: Decimal | string): BatchNumber {
   const text = typeof number === 'string' ? number : formatDecimal(number);
   const integer = text.length <= 16 ? Number(text) : Number.NaN;
   return Number.isSafeInteger(integer) && String(integer) === text ? integer : text;

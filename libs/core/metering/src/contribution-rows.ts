@@ -14,7 +14,7 @@ export interface ListeningMeter {
 }
 
 /** Lengths of cells in minutes: a quarter of an hour (every zone is whole quarters off UTC) and a UTC day. */
-export type Grain = 15 | 1440;
+type Grain = 15 | 1440;
 
 /** What to add to the cell (account, meter, grain, start, series). Parts may be negative. */
 export interface CellDelta {

@@ -166,7 +166,7 @@ export function model(
   return { rows: { cells, values, points: points.sort() }, counted };
 }
 
-export const asThousandths = ({ units, scale }: Decimal): bigint => units * 10n ** BigInt(3 - scale);
+const asThousandths = ({ units, scale }: Decimal): bigint => units * 10n ** BigInt(3 - scale);
 
 export const asModel = ({ cells, values, points }: ReturnType<typeof rowsOf>): ReturnType<typeof model>['rows'] => ({
   cells: new Map(

@@ -20,14 +20,14 @@ import { Tally } from './tally.js';
 import type { BatchColumns, UsageBatch } from './usage-batch.js';
 
 /** The numbers behind a batch's dictionaries, by dictionary index. */
-export interface BatchRefs {
+interface BatchRefs {
   /** 0 when unknown: its events contribute nothing. */
   readonly accounts: readonly number[];
   /** The meters that hear each type. */
   readonly meters: readonly (readonly ListeningMeter[])[];
 }
 
-export interface ContributionOptions {
+interface ContributionOptions {
   /** Ordinals that do not count: rejected, held, duplicates. */
   readonly skip?: ReadonlySet<number>;
   /** -1 takes away what the events contributed. */
@@ -37,7 +37,7 @@ export interface ContributionOptions {
 }
 
 /** Usage sold through the gate. */
-export interface SoldUsage {
+interface SoldUsage {
   readonly account: number;
   readonly meter: ListeningMeter;
   readonly time: Instant;

@@ -3,43 +3,24 @@ export {
   type Aggregation,
   type DurationRules,
   type Meter,
-  type MeterFilter,
   type MeterRules,
-  type QuantityRounding,
-  measuredUnit,
   quantityUnit,
   versionAt,
 } from './meter.js';
 export { type MeterDefinition, meterChangeProblem, meterProblem } from './meter-problem.js';
-export { type MeterRulesJson, readMeterRules, writeMeterRules } from './meter-rules.js';
-export {
-  ACTIONS,
-  type AcceptedEvent,
-  type Action,
-  type LoggedEvent,
-  type SentData,
-  type SentEvent,
-} from './usage-event.js';
-export {
-  ACCEPTED_AGE_MS,
-  type Acceptance,
-  FUTURE_TOLERANCE_MS,
-  RESERVED_SOURCE,
-  acceptEvent,
-  loggedEvent,
-  nameProblem,
-} from './accept-event.js';
-export { type Hold, type HoldReason, type Rejection, type RejectionReason } from './rejection.js';
-export { canonicalContents } from './canonical-contents.js';
+export { readMeterRules, writeMeterRules } from './meter-rules.js';
+export { ACTIONS, type LoggedEvent, type SentData, type SentEvent } from './usage-event.js';
+export { ACCEPTED_AGE_MS, FUTURE_TOLERANCE_MS, RESERVED_SOURCE, acceptEvent, loggedEvent } from './accept-event.js';
+export { type Hold, type Rejection } from './rejection.js';
+export { contentMarks } from './content-marks.js';
 export { type EventContent, canonicalContent, contentOf, differingFields } from './content.js';
-export { type BatchColumns, type BatchNumber, MOST_BATCH_EVENTS, type UsageBatch } from './usage-batch.js';
+export { MOST_BATCH_EVENTS, type UsageBatch } from './usage-batch.js';
 export { readBatch } from './read-batch.js';
-export { type AcceptedOrSentEvent, eventAt, packEvents } from './batch-events.js';
+export { eventAt, packEvents } from './batch-events.js';
 export { type ItemVerdict, type KnownNames, judgeBatch } from './judge-batch.js';
-export { type BatchRefs, type ContributionOptions, Contributions, type SoldUsage } from './contributions.js';
+export { Contributions } from './contributions.js';
 export {
   type CellDelta,
-  type Grain,
   type ListeningMeter,
   type PointDelta,
   type Touched,

@@ -2,7 +2,7 @@ import { type Decimal, formatDecimal, parseDecimal } from '@core/money';
 import type { DurationRules, MeterFilter, MeterRules, QuantityRounding } from './meter.js';
 
 /** The rules as JSON: decimals are strings, and what says nothing is left out. */
-export interface MeterRulesJson {
+interface MeterRulesJson {
   readonly property?: string;
   readonly filters?: readonly MeterFilter[];
   readonly groupBy?: readonly string[];

@@ -75,7 +75,7 @@ export interface Meter extends MeterRules {
 }
 
 /** The unit of what a meter measures, before conversion: levels and runs are integrated over time, so bytes become byte-seconds. */
-export const measuredUnit = (meter: Pick<Meter, 'aggregation' | 'unit'>): string => {
+const measuredUnit = (meter: Pick<Meter, 'aggregation' | 'unit'>): string => {
   const overTime = meter.aggregation === 'level' || meter.aggregation === 'duration';
   const inSeconds = meter.aggregation === 'duration' && /(?:^|-)seconds?$/.test(meter.unit);
   return overTime && !inSeconds ? `${meter.unit}-second` : meter.unit;

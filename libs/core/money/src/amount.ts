@@ -8,7 +8,7 @@ export interface Amount {
 }
 
 /** The largest amount a field of the API or of a token contract can carry (uint256). */
-export const MAX_ATOMIC = 2n ** 256n - 1n;
+const MAX_ATOMIC = 2n ** 256n - 1n;
 
 export const amount = (asset: AssetId, atomic: bigint): Amount => ({ asset, atomic });
 
@@ -17,8 +17,6 @@ function sameAsset(a: Amount, b: Amount): AssetId {
     throw new Fault('invariant_broken', `amounts of ${a.asset} and ${b.asset} cannot be combined`);
   return a.asset;
 }
-
-export const addAmounts = (a: Amount, b: Amount): Amount => amount(sameAsset(a, b), a.atomic + b.atomic);
 
 export const subtractAmounts = (a: Amount, b: Amount): Amount => amount(sameAsset(a, b), a.atomic - b.atomic);
 

@@ -1,4 +1,4 @@
-export { type Amount, amount, addAmounts, subtractAmounts, parseAtomic, MAX_ATOMIC } from './amount.js';
+export { type Amount, amount, subtractAmounts, parseAtomic } from './amount.js';
 export { type AssetId, type Asset, assetId, erc20Asset, nativeAsset, USD } from './asset.js';
 export { currency } from './currencies.js';
 export {

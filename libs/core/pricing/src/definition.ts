@@ -1,7 +1,7 @@
 import { type Decimal, ZERO, compareDecimals, formatDecimal, parseDecimal } from '@core/money';
 
 /** A JSON value as a price is written down and stored. Quantities, rates and money are decimal strings. */
-export type PriceJson = string | number | boolean | readonly PriceJson[] | { readonly [field: string]: PriceJson };
+type PriceJson = string | number | boolean | readonly PriceJson[] | { readonly [field: string]: PriceJson };
 
 /** A definition in its one canonical form: equal prices have equal definitions, keys in the same order. */
 export type PriceDefinitionJson = Readonly<Record<string, PriceJson>>;
@@ -17,7 +17,7 @@ const PLACES = 18;
 const DIGITS = 38;
 
 /** The form every decimal of a definition has. */
-export const DECIMAL_FORM = `a plain decimal string of zero or more with at most ${PLACES} decimal places, e.g. "0.004"`;
+const DECIMAL_FORM = `a plain decimal string of zero or more with at most ${PLACES} decimal places, e.g. "0.004"`;
 
 const shown = (text: string): string => text.slice(0, 64);
 

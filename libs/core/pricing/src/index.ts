@@ -1,21 +1,12 @@
-export { type PriceDefinitionJson, type PriceJson } from './definition.js';
+export { type PriceDefinitionJson } from './definition.js';
 export { PRICE_MODELS, readTerms } from './price-model.js';
-export { type BucketSpan, type PriceModel, type PriceTerms } from './price-terms.js';
-export {
-  type CountedValue,
-  type GroupedQuantity,
-  NO_USAGE,
-  type RatedUsage,
-  type UsageNeed,
-  addUsage,
-  usageOfRequest,
-} from './rated-usage.js';
-export { type Commitment, PLAIN_PERIOD, type PeriodTerms, type Prorated, readPeriodTerms } from './period-terms.js';
-export { type PriceVersion, type Priced, type PricedPart, priceInForce, pricedParts } from './price-version.js';
+export { type BucketSpan, type PriceTerms } from './price-terms.js';
+export { type RatedUsage, addUsage } from './rated-usage.js';
+export { PLAIN_PERIOD, type PeriodTerms, readPeriodTerms } from './period-terms.js';
+export { type PriceVersion, type Priced, priceInForce } from './price-version.js';
 export {
   type LinePart,
   type RatingContext,
-  billedAtEnd,
   carryFraction,
   costOf,
   quote,
@@ -26,16 +17,4 @@ export {
   unquotable,
 } from './rate.js';
 export { type PartToRate, type RatedPart, ratePeriod } from './rate-period.js';
-export {
-  type Offered,
-  type PlanItem,
-  type PlanMove,
-  type PlanTerms,
-  type PriceSources,
-  type ResolvedPart,
-  type ResolvedPrice,
-  planPeriods,
-  readPlan,
-  resolveParts,
-  resolvePrice,
-} from './plan.js';
+export { type Offered, type PlanTerms, type PriceSources, readPlan, resolveParts, resolvePrice } from './plan.js';

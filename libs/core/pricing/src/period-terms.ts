@@ -6,7 +6,7 @@ import type { PriceTerms } from './price-terms.js';
 export type Prorated = 'flat' | 'minimum' | 'maximum' | 'commitment' | 'allowances';
 
 /** An amount an account promises to spend in a period. All money in whole units of the asset. */
-export interface Commitment {
+interface Commitment {
   readonly amount: Decimal;
   /** What one unit of money beyond the amount is charged as; 1 when there is no surcharge. */
   readonly overageFactor: Decimal;

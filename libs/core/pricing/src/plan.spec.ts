@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { instant } from '@core/time';
-import { planPeriods, readPlan, resolveParts, resolvePrice } from './index.js';
+import { readPlan, resolveParts, resolvePrice } from './index.js';
 
 const perUnit = (meter: string) => ({ meter, model: 'per_unit', definition: { rate: '1' } });
 
@@ -109,23 +109,5 @@ describe('the price of a meter for an account', () => {
         }
       }),
     );
-  });
-});
-
-describe('an account’s plans', () => {
-  it('cut a period where it moves from one to another or leaves', () => {
-    const history = [
-      { plan: 'plus@2', from: instant(30) },
-      { plan: 'free@1', from: instant(0) },
-      { plan: undefined, from: instant(40) },
-      { plan: 'plus@2', from: instant(45) },
-    ];
-    const periods = (start: number, end: number) =>
-      planPeriods({ start: instant(start), end: instant(end) }, history).map(
-        ({ plan, period }) => `${plan} ${period.start}-${period.end}`,
-      );
-    expect(periods(10, 50)).toEqual(['free@1 10-30', 'plus@2 30-40', 'plus@2 45-50']);
-    expect(periods(31, 35)).toEqual(['plus@2 31-35']);
-    expect(periods(41, 44)).toEqual([]);
   });
 });

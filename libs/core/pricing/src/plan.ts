@@ -1,11 +1,11 @@
-import { type Instant, type Period, overlap } from '@core/time';
+import { type Instant, type Period } from '@core/time';
 import { DefinitionReader, type PriceDefinitionJson, type Problem, isProblem } from './definition.js';
 import { PLAIN_PERIOD, type PeriodTerms, readPeriodTerms } from './period-terms.js';
 import { readTerms } from './price-model.js';
 import type { PriceTerms } from './price-terms.js';
 
 /** One price of a plan: of a meter, or a flat amount with a name of its own. */
-export interface PlanItem {
+interface PlanItem {
   /** Name or id of the meter as it was given; absent for a flat item. */
   readonly meter?: string;
   /** What the statement calls a flat item; absent for a meter's. */
@@ -84,7 +84,7 @@ export interface PriceSources<Price extends Offered> {
   readonly defaults: readonly Price[];
 }
 
-export interface ResolvedPrice<Price> {
+interface ResolvedPrice<Price> {
   readonly source: 'override' | 'plan' | 'default';
   readonly price: Price;
 }
@@ -112,7 +112,7 @@ export function resolvePrice<Price extends Offered>(
 }
 
 /** A span in which one price is in force for an account. */
-export interface ResolvedPart<Price> extends ResolvedPrice<Price> {
+interface ResolvedPart<Price> extends ResolvedPrice<Price> {
   readonly period: Period;
 }
 
@@ -137,22 +137,4 @@ export function resolveParts<Price extends Offered>(
       ? [...parts.slice(0, -1), { ...before, period: { start: before.period.start, end } }]
       : [...parts, { ...found, period: { start, end } }];
   }, []);
-}
-
-/** When an account came onto a plan version; without one, when it left the last. */
-export interface PlanMove<Plan> {
-  readonly plan: Plan | undefined;
-  readonly from: Instant;
-}
-
-/** A period cut where an account moves from one plan to another, in order; time without a plan is left out. */
-export function planPeriods<Plan>(
-  period: Period,
-  history: readonly PlanMove<Plan>[],
-): { readonly plan: Plan; readonly period: Period }[] {
-  const inOrder = [...history].sort((a, b) => a.from - b.from);
-  return inOrder.flatMap(({ plan, from }, i) => {
-    const span = overlap(period, { start: from, end: inOrder[i + 1]?.from ?? period.end });
-    return plan !== undefined && span ? [{ plan, period: span }] : [];
-  });
 }

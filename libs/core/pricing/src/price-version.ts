@@ -1,5 +1,5 @@
 import type { AssetId } from '@core/money';
-import type { Instant, Period } from '@core/time';
+import type { Instant } from '@core/time';
 import type { PeriodTerms } from './period-terms.js';
 import type { PriceTerms } from './price-terms.js';
 
@@ -32,23 +32,3 @@ export const priceInForce = <Version extends Pick<PriceVersion, 'effectiveAt'>>(
         : latest,
     undefined,
   );
-
-/** A span in which one version is in force. */
-export interface PricedPart<Version extends Pick<PriceVersion, 'effectiveAt'> = PriceVersion> {
-  readonly period: Period;
-  readonly price: Version;
-}
-
-/** A period cut where versions take over, in order. Time before the first version has no price and is left out. */
-export function pricedParts<Version extends Pick<PriceVersion, 'effectiveAt'>>(
-  period: Period,
-  versions: readonly Version[],
-): PricedPart<Version>[] {
-  const inOrder = [...versions].sort((a, b) => a.effectiveAt - b.effectiveAt);
-  return inOrder.flatMap((price, i) => {
-    const next = inOrder[i + 1]?.effectiveAt ?? period.end;
-    const start = price.effectiveAt > period.start ? price.effectiveAt : period.start;
-    const end = next < period.end ? next : period.end;
-    return start < end ? [{ period: { start, end }, price }] : [];
-  });
-}

@@ -228,7 +228,7 @@ export function ratePart(
 }
 
 /** Why a part cannot be billed before the period ends; undefined when it can. */
-export const billedAtEnd = ({ terms, modifiers }: Priced): string | undefined =>
+const billedAtEnd = ({ terms, modifiers }: Priced): string | undefined =>
   terms.indivisible ??
   (modifiers?.billing === 'at_end' ? 'This price is billed when its period has ended.' : undefined);
 

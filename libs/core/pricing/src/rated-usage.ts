@@ -30,8 +30,6 @@ export interface RatedUsage {
   readonly buckets?: Readonly<Record<string, Decimal>>;
 }
 
-export const NO_USAGE: RatedUsage = { quantity: ZERO };
-
 /** The usage one request is: its quantity is also the one value it carries. */
 export const usageOfRequest = (quantity: Decimal): RatedUsage => ({
   quantity,

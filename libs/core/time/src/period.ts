@@ -13,8 +13,6 @@ export type WindowSize = 'hour' | 'day' | 'month';
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 
-export const contains = (period: Period, at: Instant): boolean => at >= period.start && at < period.end;
-
 /** The part two periods share; undefined when they share nothing. */
 export function overlap(a: Period, b: Period): Period | undefined {
   const start = a.start > b.start ? a.start : b.start;

@@ -13,7 +13,7 @@ import { type DueKey, RatingStore } from './rating.store.js';
 import { RateMonth } from './rate-month.js';
 import { type ChargeTarget, SetCharges } from './set-charges.js';
 
-export interface RatedAccount {
+interface RatedAccount {
   readonly changed: readonly StoredCharge[];
   /** When it has to be rated again though no usage arrives: a level goes on costing, or a month ends. */
   readonly dueAgain: Instant | undefined;

@@ -34,7 +34,7 @@ export interface BackTestedAccount {
   readonly problem?: string;
 }
 
-export interface BackTest {
+interface BackTest {
   /** By account id. */
   readonly accounts: readonly BackTestedAccount[];
   /** Of the accounts without a problem. */
@@ -50,7 +50,7 @@ export interface BackTest {
   readonly complete: boolean;
 }
 
-export interface BackTestInput extends PriceSpec {
+interface BackTestInput extends PriceSpec {
   readonly provider: string;
   /** Id or name. */
   readonly meter: string;

@@ -30,7 +30,7 @@ export interface StoredCharge {
 /** What of a charge is set anew each time. */
 export type ChargeTotals = Pick<StoredCharge, 'service' | 'window' | 'quantity' | 'atomic' | 'exact' | 'lines'>;
 
-export interface AccountTotal {
+interface AccountTotal {
   readonly account: string;
   readonly asset: AssetId;
   readonly decimals: number;

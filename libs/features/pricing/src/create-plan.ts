@@ -12,7 +12,7 @@ import type { StoredPrice } from './price-book.js';
 import { requireAsset, requireFit } from './read-price.js';
 
 /** What a plan consists of, as a provider writes it. */
-export interface PlanContent {
+interface PlanContent {
   /** `[{ meter | name, model, definition, modifiers? }]`: prices of meters, and flat amounts with a name. */
   readonly items: unknown;
   /** Minimum, maximum, commitment, discount, proration across the items of a month. Absent: none. */

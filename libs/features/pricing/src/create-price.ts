@@ -11,7 +11,7 @@ import { PriceStore } from './price.store.js';
 import { type PriceSpec, readPrice } from './read-price.js';
 import { RatingStore } from './rating.store.js';
 
-export interface PriceDefinition extends PriceSpec {
+interface PriceDefinition extends PriceSpec {
   readonly provider: string;
   /** Name or id of the meter. */
   readonly meter: string;

@@ -4,11 +4,10 @@ import type { Database, Tx } from '@platform/database';
 import type { Outbox } from '@platform/queues';
 import { unknownPlan } from './create-plan.js';
 import { requireOpen } from './create-price.js';
-import { DueMarks } from './due-marks.store.js';
-import { paysWithoutUsage } from './pays-without-usage.js';
 import { AccountPlanStore } from './plan.store.js';
 import { type AccountPlanMove, PlanReader, type StoredPlan, type StoredPlanVersion } from './plan.reader.js';
 import { onTheGrid } from './price.store.js';
+import { RateMoved } from './rate-moved.js';
 import { RatingStore } from './rating.store.js';
 
 const QUARTER_MS = 900_000;
@@ -53,26 +52,20 @@ async function versionOf(
   return { plan, version: found };
 }
 
-/** Prices of plan versions that ask for something without usage. */
-async function payingOf(tx: Tx, plans: PlanReader, versions: readonly string[]): Promise<string[]> {
-  const all = (await plans.list(tx)).flatMap((plan) => plan.versions);
-  return all
-    .filter(({ id }) => versions.includes(id))
-    .flatMap(({ prices }) => prices.filter(paysWithoutUsage).map(({ id }) => id));
-}
-
 /** Puts an account on a plan, or takes it off its plan. */
 export class MoveAccount {
   readonly #plans = new PlanReader();
   readonly #store = new AccountPlanStore();
   readonly #rating = new RatingStore();
-  readonly #marks = new DueMarks();
+  readonly #moved: RateMoved;
 
   constructor(
     private readonly database: Database,
-    private readonly outbox: Outbox,
+    outbox: Outbox,
     private readonly clock: Clock,
-  ) {}
+  ) {
+    this.#moved = new RateMoved(outbox);
+  }
 
   /**
    * @param input.account id or name
@@ -109,9 +102,7 @@ export class MoveAccount {
       }
       await this.#store.add(tx, input.provider, { account, planVersion, from });
       const versions = [last?.planVersion, planVersion].flatMap((id) => id ?? []);
-      const paying = await payingOf(tx, this.#plans, versions);
-      await this.#marks.ofMoves(tx, input.provider, { from, accounts: [account], versions, paying }, now);
-      await this.outbox.add(tx, 'rate-usage', {});
+      await this.#moved.within(tx, input.provider, { from, accounts: [account], versions }, now);
       return {
         outcome: 'moved' as const,
         move: { account, ...(planVersion === undefined ? {} : { planVersion }), from },
@@ -125,13 +116,15 @@ export class MigratePlan {
   readonly #plans = new PlanReader();
   readonly #store = new AccountPlanStore();
   readonly #rating = new RatingStore();
-  readonly #marks = new DueMarks();
+  readonly #moved: RateMoved;
 
   constructor(
     private readonly database: Database,
-    private readonly outbox: Outbox,
+    outbox: Outbox,
     private readonly clock: Clock,
-  ) {}
+  ) {
+    this.#moved = new RateMoved(outbox);
+  }
 
   /**
    * @param input.plan id or name of the plan the accounts are on at `at`
@@ -156,12 +149,8 @@ export class MigratePlan {
       const from = await startOf(tx, this.#rating, input.at, now, 'at');
       const of = left.versions.map(({ id }) => id);
       const accounts = await this.#store.moveAll(tx, input.provider, { of, to: version.id, from });
-      if (accounts.length > 0) {
-        const versions = [...of, version.id];
-        const paying = await payingOf(tx, this.#plans, versions);
-        await this.#marks.ofMoves(tx, input.provider, { from, accounts, versions, paying }, now);
-        await this.outbox.add(tx, 'rate-usage', {});
-      }
+      if (accounts.length > 0)
+        await this.#moved.within(tx, input.provider, { from, accounts, versions: [...of, version.id] }, now);
       return { moved: accounts.length, planVersion: version.id, from };
     });
   }

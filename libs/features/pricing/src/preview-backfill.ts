@@ -9,7 +9,7 @@ import { ChargeStore } from './charge.store.js';
 import { RatingStore } from './rating.store.js';
 
 /** What an account's charges come to in one asset, without a backfill and with it; atomic units. */
-export interface MoneyChange {
+interface MoneyChange {
   /** `acct_…` */
   readonly account: string;
   readonly asset: AssetId;
@@ -19,7 +19,7 @@ export interface MoneyChange {
 }
 
 /** Usage a backfill concerns that cannot be rated, before or after it. */
-export interface PreviewProblem {
+interface PreviewProblem {
   readonly account: string;
   /** `mtr_…`; '' for what the account owes without a meter. */
   readonly meter: string;

@@ -4,7 +4,7 @@ import { MeterReader } from '@features/metering';
 import type { Database } from '@platform/database';
 import { PriceBook, type StoredPrice } from './price-book.js';
 
-export interface PricedMeter {
+interface PricedMeter {
   readonly meter: Meter;
   /** Earliest first, those to come included: which one is in force is decided at the instant of the request. */
   readonly prices: readonly StoredPrice[];

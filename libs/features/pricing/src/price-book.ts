@@ -7,7 +7,7 @@ import { at, type Tx } from '@platform/database';
 
 /** Where a price comes from: the provider's own for every account, a plan's, or one agreed with a single account. */
 export const PRICE_SOURCES = ['default', 'plan', 'override'] as const;
-export type PriceSource = (typeof PRICE_SOURCES)[number];
+type PriceSource = (typeof PRICE_SOURCES)[number];
 
 /** A price version as it is kept. */
 export interface StoredPrice extends PriceVersion {

@@ -7,7 +7,7 @@ import { AccountRating } from './account-rating.js';
 import { DueMarks } from './due-marks.store.js';
 import { type DueKey, type DuePlace, RatingStore } from './rating.store.js';
 
-export interface RatingResult {
+interface RatingResult {
   /** Accounts' meters that were looked at. */
   readonly rated: number;
   /** Charges whose totals changed. */

@@ -2,7 +2,7 @@ import type { Instant } from '@core/time';
 import { at, type Tx } from '@platform/database';
 
 /** Usage that could not be rated the last time, and why. */
-export interface RatingProblem {
+interface RatingProblem {
   /** `acct_…` */
   readonly account: string;
   /** `mtr_…`; absent for what the account owes without a meter. */

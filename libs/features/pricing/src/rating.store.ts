@@ -14,7 +14,7 @@ export interface DuePlace extends DueKey {
   readonly dueAt: string;
 }
 
-export interface DueMark {
+interface DueMark {
   readonly since: Instant;
   readonly marks: bigint;
 }

@@ -20,7 +20,7 @@ export interface ChargeTarget {
   readonly atomic: bigint;
 }
 
-export interface TargetScope {
+interface TargetScope {
   /** Service from this instant on is what the targets tell; what has a charge and no target is worth nothing. */
   readonly from: Instant;
   /** What lies before it stands for good. */

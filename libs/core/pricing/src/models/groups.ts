@@ -19,7 +19,7 @@ export function dimensionsOf(read: DefinitionReader, field: string): readonly st
  * The quantity of each tuple of some dimensions. Finer groups are summed, so a price may use fewer dimensions than the
  * usage was grouped by.
  */
-export function tuplesOf(usage: RatedUsage, names: readonly string[], model: string): readonly GroupedQuantity[] {
+function tuplesOf(usage: RatedUsage, names: readonly string[], model: string): readonly GroupedQuantity[] {
   const sums = new Map<string, GroupedQuantity>();
   for (const { dimensions, quantity } of needed(usage.groups, model, `groups by ${names.join(', ')}`)) {
     const key = tupleKey(dimensions, names);

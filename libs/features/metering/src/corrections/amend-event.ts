@@ -11,7 +11,7 @@ import type { EventState, UsageEventView } from '../log/event-view.js';
 import { MeterReader } from '../meters/meter.reader.js';
 
 /** What is left out stays as it is; `data` is replaced as a whole. */
-export interface AmendEventInput {
+interface AmendEventInput {
   readonly provider: string;
   /** The identity of the event. */
   readonly source: string;
@@ -26,7 +26,7 @@ export interface AmendEventInput {
 
 type Outcome = 'amended' | 'unchanged';
 
-export interface AmendEventResult {
+interface AmendEventResult {
   readonly outcome: Outcome;
   readonly event: UsageEventView;
 }

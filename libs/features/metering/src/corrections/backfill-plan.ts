@@ -15,6 +15,7 @@ import {
   stateOf,
 } from '../log/event-histories.js';
 import { formatReceipt } from '../log/event-view.js';
+import type { IdentityStore } from '../doors/identity.store.js';
 import { LogReader } from '../log/log.reader.js';
 import { eventsOf } from '../log/usage-entries.js';
 
@@ -61,6 +62,8 @@ export class BackfillPlanner {
   readonly #corrections = new CorrectionStore();
   readonly #histories = new EventHistories();
 
+  constructor(private readonly identities: IdentityStore) {}
+
   /** What committing a draft does to the events that are stored and rolled up now. */
   async commit(on: Writer | WriterTx, provider: string, backfill: Backfill): Promise<BackfillPlan> {
     const { id, replaces, reason } = backfill;
@@ -68,6 +71,7 @@ export class BackfillPlanner {
     const { given, verdicts } = await this.#given(on, provider, backfill);
     const stored = await findStored(
       on,
+      this.identities,
       provider,
       given.map(({ event }) => event),
     );

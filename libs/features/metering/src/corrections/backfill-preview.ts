@@ -3,7 +3,7 @@ import { Contributions } from '@core/metering';
 import type { Decimal } from '@core/money';
 import { type Instant, type Period, instant } from '@core/time';
 import type { Database, Tx, Writer } from '@platform/database';
-import { BackfillPlanner, type BackfillPlan, type BackfillVerdict, changeOf } from './backfill-plan.js';
+import { type BackfillPlan, type BackfillPlanner, type BackfillVerdict, changeOf } from './backfill-plan.js';
 import { BackfillStore } from './backfill.store.js';
 import { changeEntry } from './change-entry.js';
 import { Catalogue, openEntry } from '../roll-up/catalogue.js';
@@ -57,13 +57,15 @@ class RolledBack<T> extends Error {
 
 /** What committing a draft would change, found by doing it in a transaction that is rolled back. */
 export class BackfillPreview {
-  readonly #planner = new BackfillPlanner();
   readonly #backfills = new BackfillStore();
   readonly #derived = new DerivedStore();
   readonly #meters = new MeterReader();
   readonly #usage = new UsageReader();
 
-  constructor(private readonly writer: Writer) {}
+  constructor(
+    private readonly writer: Writer,
+    private readonly planner: BackfillPlanner,
+  ) {}
 
   /** Applies the draft to the derived rows. */
   async apply(tx: Tx, backfill: string): Promise<{ readonly affected: readonly AffectedUsage[] }> {
@@ -105,7 +107,7 @@ export class BackfillPreview {
       });
     }
     await queryRows(tx, "SELECT pg_advisory_xact_lock(hashtext('farebox.roll_up'))::text");
-    const plan = await this.#planner.commit(this.writer, provider, backfill);
+    const plan = await this.planner.commit(this.writer, provider, backfill);
     const { contributions, rows } = await this.#changes(tx, plan, backfill.createdAt);
     const touched = contributions.touched();
     const meters = await this.#meters.numbered(tx, [...new Set(touched.map(({ meter }) => meter))]);

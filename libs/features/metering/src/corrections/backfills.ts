@@ -18,9 +18,9 @@ import { changeEntry, placeNew } from './change-entry.js';
 import { type CatchesUp, CorrectionStore } from './correction.store.js';
 import { EventFinder } from '../log/event-finder.js';
 import { TargetLookup } from '../doors/event-targets.js';
-import { IdentityStore, contentMark, eventIdentity } from '../doors/identity.store.js';
+import { IdentityStore, identityRecord } from '../doors/identity.store.js';
 
-export interface AddedPart {
+interface AddedPart {
   readonly accepted: number;
   readonly rejected: number;
   /** One for each event that was not accepted, with its place among those given. */
@@ -28,7 +28,7 @@ export interface AddedPart {
   readonly backfill: Backfill;
 }
 
-export interface CommittedBackfill {
+interface CommittedBackfill {
   readonly outcome: 'committed' | 'already_committed';
   readonly backfill: Backfill;
   /** Events that came to count, in a first or a new version. */
@@ -59,7 +59,7 @@ class Overtaken extends Error {}
 export class Backfills {
   readonly #store = new BackfillStore();
   readonly #corrections = new CorrectionStore();
-  readonly #planner = new BackfillPlanner();
+  readonly #planner: BackfillPlanner;
   readonly #preview: BackfillPreview;
   readonly #targets: TargetLookup;
   readonly #identities: IdentityStore;
@@ -71,9 +71,10 @@ export class Backfills {
     private readonly ids: IdSource,
     rollUp: CatchesUp,
   ) {
-    this.#preview = new BackfillPreview(writer);
-    this.#targets = new TargetLookup(writer);
     this.#identities = new IdentityStore(writer);
+    this.#planner = new BackfillPlanner(this.#identities);
+    this.#preview = new BackfillPreview(writer, this.#planner);
+    this.#targets = new TargetLookup(writer);
     this.#finder = new EventFinder(writer, rollUp);
   }
 
@@ -209,7 +210,6 @@ export class Backfills {
       return { outcome: 'already_committed', backfill: shown(draft), added: 0, replaced: 0, verdicts: [] };
     }
     if (draft.state !== 'draft') throw notDraft(draft);
-    await tx.query("SELECT pg_advisory_xact_lock_shared(hashtext('farebox.identities'))");
     const plan = await this.#planner.commit(tx, provider, draft);
     const by = await this.#write(tx, provider, plan, now);
     await this.#store.committed(tx, provider, id, by, now);
@@ -260,16 +260,16 @@ export class Backfills {
   /** One entry for everything; undefined when there is nothing to change. */
   async #write(tx: WriterTx, provider: string, plan: BackfillPlan, now: Instant): Promise<bigint | undefined> {
     if (plan.minus.length + plan.plus.length + plan.added.length === 0) return undefined;
+    if (plan.added.length > 0) await this.#identities.lock(tx);
     const position = await this.#corrections.nextPosition(tx);
     const taken = await this.#identities.claim(
       tx,
-      placeNew(position, plan.added).map(({ event, account, receipt }) => ({
-        identity: eventIdentity(provider, event.source, event.id),
-        content: contentMark(event, account),
-        ...receipt,
-      })),
+      position,
+      placeNew(position, plan.added).map(({ event, account, receipt }) =>
+        identityRecord(provider, event, account, receipt.ordinal),
+      ),
     );
-    if (taken.some((each) => each !== undefined)) throw new Overtaken();
+    if (taken.size > 0) throw new Overtaken();
     await this.#corrections.revise(tx, provider, position, plan.revisions, now);
     await this.#corrections.append(tx, provider, position, changeEntry(position, changeOf(position, plan)));
     return position;

@@ -23,7 +23,7 @@ interface ChangePart {
 }
 
 /** The body of a log entry that takes versions of events away and adds others. */
-export interface ChangeBody {
+interface ChangeBody {
   readonly parts: readonly ChangePart[];
   /** What it adds was decided by someone: no ceiling holds it again. */
   readonly unlimited: true;

@@ -163,7 +163,7 @@ describe('voiding', () => {
     expect(await sumOf('bytes')).toBe('1');
   });
 
-  it('looks into the inbox first', async () => {
+  it('finds what was only just accepted', async () => {
     await ingest.accept({ provider: seeded.provider, events: [event('1'), event('2'), event('1')], now });
     expect(await voids.run(named('1'))).toMatchObject({ outcome: 'voided' });
     expect(await failure(voids.run(named('3')))).toBe('unknown_event');

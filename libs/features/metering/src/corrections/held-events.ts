@@ -10,7 +10,7 @@ import { type EventTargets, TargetLookup } from '../doors/event-targets.js';
 import { formatReceipt, parseReceipt } from '../log/event-view.js';
 
 export const HELD_STATES = ['held', 'replayed', 'discarded'] as const;
-export type HeldState = (typeof HELD_STATES)[number];
+type HeldState = (typeof HELD_STATES)[number];
 
 /** An event that is kept and does not count. */
 export interface HeldEvent {
@@ -23,7 +23,7 @@ export interface HeldEvent {
   readonly resolvedAt?: Instant;
 }
 
-export interface HeldPage {
+interface HeldPage {
   readonly events: readonly HeldEvent[];
   /** Where the next page begins; absent on the last one. */
   readonly next?: string;
@@ -40,7 +40,7 @@ export type HeldSelection =
       readonly after?: string | undefined;
     };
 
-export interface ReplayVerdict {
+interface ReplayVerdict {
   readonly receipt: string;
   /** held: what it waits for is not there yet · rejected: it does not fit the meters that hear it now. */
   readonly verdict: 'held' | 'rejected';
@@ -49,7 +49,7 @@ export interface ReplayVerdict {
   readonly message: string;
 }
 
-export interface ReplayResult {
+interface ReplayResult {
   readonly replayed: number;
   /** One for each event that did not come to count. */
   readonly verdicts: readonly ReplayVerdict[];

@@ -5,7 +5,7 @@ import type { CatchesUp } from './correction.store.js';
 import { type EventHistory, stateOf } from '../log/event-histories.js';
 import type { UsageEventView } from '../log/event-view.js';
 
-export interface VoidEventInput {
+interface VoidEventInput {
   readonly provider: string;
   /** The identity of the event. */
   readonly source: string;
@@ -16,7 +16,7 @@ export interface VoidEventInput {
 
 type Outcome = 'voided' | 'already_voided' | 'discarded' | 'already_discarded';
 
-export interface VoidEventResult {
+interface VoidEventResult {
   /** discarded: it was held and never counted. */
   readonly outcome: Outcome;
   readonly event: UsageEventView;

@@ -1,6 +1,5 @@
 /** Types of array elements, by the numbers PostgreSQL has for them. */
 const BYTEA = 17;
-const BIGINT = 20;
 const INTEGER = 23;
 
 /**
@@ -44,14 +43,6 @@ export const bytesArray = (items: Buffer, width: number, places?: readonly numbe
   arrayOf(BYTEA, places?.length ?? items.length / width, width, (to, at, i) => {
     const from = (places?.[i] ?? i) * width;
     items.copy(to, at, from, from + width);
-    return true;
-  });
-
-/** bigint[] of integers that follow each other in a buffer, 8 bytes each, highest first; null where `absent` is 1. */
-export const bigintArray = (items: Buffer, absent: Uint8Array): Buffer =>
-  arrayOf(BIGINT, items.length / 8, 8, (to, at, i) => {
-    if (absent[i] === 1) return false;
-    items.copy(to, at, i * 8, i * 8 + 8);
     return true;
   });
 

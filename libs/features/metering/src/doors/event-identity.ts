@@ -1,15 +1,10 @@
 import { hash } from 'node:crypto';
-import {
-  type EventContent,
-  type LoggedEvent,
-  type UsageBatch,
-  canonicalContent,
-  canonicalContents,
-} from '@core/metering';
+import { type EventContent, type LoggedEvent, type UsageBatch, contentMarks, packEvents } from '@core/metering';
 import { type Decimal, parseDecimal } from '@core/money';
+import { ID_BYTES, ID_WORDS, MARK_WORD, ORDINAL_WORD, RECORD_WORDS, wordsOf } from './identity-record.js';
 
-export const IDENTITY_BYTES = 16;
-export const MARK_BYTES = 8;
+/** Of a whole SHA-256. */
+const DIGEST_WORDS = 8;
 
 const number = (text: string | undefined): Decimal | undefined => (text === undefined ? undefined : parseDecimal(text));
 
@@ -31,52 +26,44 @@ export const contentOfEvent = (event: LoggedEvent, account: number): EventConten
   dimensions: event.dimensions,
 });
 
-// SHA-256 comes as a text of one byte a character: it goes where it is wanted without a buffer of its own.
+// SHA-256 comes as a text of one byte a character: those of a batch are written out together, without a buffer for each.
 const sha256 = (text: string): string => hash('sha256', text, 'binary');
 
-/** Names are printable, so a line feed cannot be part of one. */
-const identityText = (provider: string, source: string, id: string): string => sha256(`${provider}\n${source}\n${id}`);
-
-/** The first 16 bytes of SHA-256 of (provider, source, id). */
+/** The first 16 bytes of SHA-256 of (provider, source, id). Names are printable, so a line feed cannot be part of one. */
 export const eventIdentity = (provider: string, source: string, id: string): Buffer =>
-  Buffer.from(identityText(provider, source, id).slice(0, IDENTITY_BYTES), 'latin1');
+  Buffer.from(sha256(`${provider}\n${source}\n${id}`).slice(0, ID_BYTES), 'latin1');
 
-/** The first 8 bytes of SHA-256 of the canonical content, as a signed integer. Absent while the account is unknown. */
-export const contentMark = (event: LoggedEvent, account: number): bigint | undefined =>
-  account === 0
-    ? undefined
-    : Buffer.from(
-        sha256(canonicalContent(contentOfEvent(event, account))).slice(0, MARK_BYTES),
-        'latin1',
-      ).readBigInt64BE();
-
-/** Who the events of a batch are and what they say, by ordinal. */
-export interface BatchIdentities {
-  /** {@link eventIdentity} of each, one after the other. */
-  readonly identities: Buffer;
-  /** {@link contentMark} of each, in as many bytes. */
-  readonly marks: Buffer;
-  /** 1 where there is no mark: what the event says is not settled while its account is unknown. */
-  readonly unmarked: Uint8Array;
-}
-
-/** The same for all events of a batch at once. `accounts`: the numbers of those in its dictionary. */
-export function identitiesOf(provider: string, batch: UsageBatch, accounts: readonly number[]): BatchIdentities {
+/**
+ * Who the events of a batch are and what they say, as records by ordinal. `accounts`: the numbers of those in its dictionary;
+ * there is no mark while an account is unknown, as what the event says is not settled until then.
+ */
+export function identityRecords(provider: string, batch: UsageBatch, accounts: readonly number[]): Uint32Array {
   const { columns } = batch;
   const count = columns.type.length;
-  const identities = Buffer.allocUnsafe(count * IDENTITY_BYTES);
-  const marks = Buffer.alloc(count * MARK_BYTES);
-  const unmarked = new Uint8Array(count);
-  const contentAt = canonicalContents(batch);
+  const records = new Uint32Array(count * RECORD_WORDS);
+  const digests: string[] = [];
+  const mark = contentMarks(batch);
   const beginning = (source: string): string => `${provider}\n${source}\n`;
   const [only, beginnings] = [beginning(batch.source ?? ''), batch.sources?.map(beginning)];
   for (let i = 0; i < count; i += 1) {
     const of = columns.source ? (beginnings?.[columns.source[i] ?? -1] ?? beginning('')) : only;
     const id = columns.id?.[i] ?? `${batch.stream}.${batch.seq}.${i}`;
-    identities.write(sha256(of + id), i * IDENTITY_BYTES, IDENTITY_BYTES, 'latin1');
+    digests.push(sha256(of + id));
     const account = accounts[columns.account[i] ?? -1] ?? 0;
-    if (account === 0) unmarked[i] = 1;
-    else marks.write(sha256(contentAt(i, account)), i * MARK_BYTES, MARK_BYTES, 'latin1');
+    if (account !== 0) mark(i, account, records, i * RECORD_WORDS + MARK_WORD);
+    records[i * RECORD_WORDS + ORDINAL_WORD] = i;
   }
-  return { identities, marks, unmarked };
+  const words = wordsOf(Buffer.from(digests.join(''), 'latin1'));
+  for (let i = 0; i < count; i += 1) {
+    for (let word = 0; word < ID_WORDS; word += 1)
+      records[i * RECORD_WORDS + word] = words[i * DIGEST_WORDS + word] ?? 0;
+  }
+  return records;
+}
+
+/** The record of one event under an ordinal. */
+export function identityRecord(provider: string, event: LoggedEvent, account: number, ordinal: number): Uint32Array {
+  const record = identityRecords(provider, packEvents([event]), [account]);
+  record[ORDINAL_WORD] = ordinal;
+  return record;
 }

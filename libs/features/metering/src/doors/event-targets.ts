@@ -4,13 +4,13 @@ import type { Writer } from '@platform/database';
 import { MeterReader, type StoredMeter } from '../meters/meter.reader.js';
 import { ShortMemory } from './short-memory.js';
 
-export interface AccountTarget {
+interface AccountTarget {
   /** `acct_…` */
   readonly id: string;
   readonly number: number;
 }
 
-export interface MeterTarget {
+interface MeterTarget {
   readonly number: number;
   /** In order of `effectiveAt`. */
   readonly versions: readonly Meter[];
@@ -24,7 +24,7 @@ export interface EventTargets {
 }
 
 /** {@link EventTargets} of a batch's dictionaries, by index. */
-export interface BatchTargets extends KnownNames {
+interface BatchTargets extends KnownNames {
   /** 0 when unknown. */
   readonly accounts: readonly number[];
 }

@@ -1,27 +1,20 @@
 import type { Receipt } from '@core/metering';
 import type { Writer, WriterTx } from '@platform/database';
-import { bigintArray, bytesArray, integerArray } from './binary-arrays.js';
-import { type BatchIdentities, IDENTITY_BYTES, MARK_BYTES } from './event-identity.js';
-import { IdentityFilters } from './identity-filter.js';
+import { IdentityMemory } from './identity-memory.js';
+import {
+  type Holder,
+  ID_BYTES,
+  ID_WORDS,
+  RECORD_WORDS,
+  bytesOf,
+  markAt,
+  sameMark,
+  wordsOf,
+} from './identity-record.js';
+import { ownRepeats } from './own-repeats.js';
+import type { Querying } from '../log/query-rows.js';
 
-export { contentMark, eventIdentity } from './event-identity.js';
-
-/** An identity to be taken for the event under a receipt. */
-export interface IdentityClaim extends Receipt {
-  /** {@link eventIdentity} */
-  readonly identity: Buffer;
-  /** {@link contentMark}; absent where a repeat is to be compared with the event itself. */
-  readonly content: bigint | undefined;
-}
-
-export const POSITION_BYTES = 8;
-
-/** Identities to be taken, by place. */
-export interface IdentityClaims extends BatchIdentities {
-  /** Positions of the receipts, highest byte first, one after the other. */
-  readonly positions: Buffer;
-  readonly ordinals: readonly number[];
-}
+export { eventIdentity, identityRecord } from './event-identity.js';
 
 /** What an identity was taken by before. */
 export interface TakenIdentity {
@@ -32,81 +25,92 @@ export interface TakenIdentity {
   readonly voided: boolean;
 }
 
+/** A repeat that others made of an identity since the caller looked, as claim_identities tells it. */
+export interface LateRepeat {
+  readonly at: number;
+  readonly n: number;
+  readonly ordinal: number;
+  readonly position: string;
+  readonly record: string;
+}
+
+/** Who holds the identity of a late repeat. */
+export function lateHolder({ position, record }: LateRepeat): Holder {
+  const words = wordsOf(Buffer.from(record, 'hex'));
+  return { position: BigInt(position), ordinal: words[RECORD_WORDS - 1] ?? 0, mark: markAt(words, 0) };
+}
+
 /** Who an identity (provider, source, id) belongs to: the first that claimed it, for at least 13 months. */
 export class IdentityStore {
-  readonly #filters: IdentityFilters;
+  readonly #memory: IdentityMemory;
 
   constructor(writer: Writer) {
-    this.#filters = IdentityFilters.of(writer);
+    this.#memory = IdentityMemory.of(writer);
   }
 
   /**
-   * Takes the identities, each once; of two with the same one the earlier in the list. Two transactions with the same identities
-   * wait for each other, so claim all of a transaction's identities in one call.
-   * @returns for each of them, in order: undefined when it was new, else what it was taken by before
+   * Lets nobody else take identities until the end of the transaction. To be called before the transaction takes a position of
+   * the log: whoever holds a position must not wait for identities.
    */
-  async claim(tx: WriterTx, items: readonly IdentityClaim[]): Promise<readonly (TakenIdentity | undefined)[]> {
-    const identities = Buffer.concat(items.map(({ identity }) => identity));
-    const marks = Buffer.alloc(items.length * MARK_BYTES);
-    const positions = Buffer.alloc(items.length * POSITION_BYTES);
-    const unmarked = new Uint8Array(items.length);
-    items.forEach(({ content, position }, i) => {
-      if (content === undefined) unmarked[i] = 1;
-      else marks.writeBigInt64BE(content, i * MARK_BYTES);
-      positions.writeBigInt64BE(position, i * POSITION_BYTES);
-    });
-    const ordinals = items.map(({ ordinal }) => ordinal);
-    const taken = await this.claimAll(tx, { identities, marks, unmarked, positions, ordinals });
-    return items.map((_, i) => taken.get(i));
+  async lock(tx: WriterTx): Promise<void> {
+    await this.#memory.refresh(tx);
+    await tx.query("SELECT pg_advisory_xact_lock(hashtext('farebox.identities'))");
   }
 
-  /** The same for very many: those that were taken before, by place. */
-  async claimAll(tx: WriterTx, claims: IdentityClaims): Promise<ReadonlyMap<number, TakenIdentity>> {
-    const { identities, marks, unmarked, positions, ordinals } = claims;
-    if (ordinals.length === 0) return new Map();
-    await this.#filters.ready();
-    const probes = this.#filters.probes(identities);
-    const rows = await tx.query<{
-      place: number;
-      position: string;
-      ordinal: number;
-      same: boolean | null;
-      voided: boolean;
-    }>('SELECT place, position::text, ordinal, same, voided FROM claim_identities($1, $2, $3, $4, $5, $6, $7, $8)', [
-      bytesArray(identities, IDENTITY_BYTES),
-      bigintArray(marks, unmarked),
-      bigintArray(positions, new Uint8Array(ordinals.length)),
-      integerArray(ordinals),
-      integerArray(probes.segments),
-      bytesArray(identities, IDENTITY_BYTES, probes.places),
-      integerArray(probes.known),
-      probes.careful,
-    ]);
-    this.#filters.taken(
-      probes,
-      rows.map(({ place }) => place - 1),
-    );
-    const closed = await tx.query<{ segment: number }>(
-      'SELECT segment FROM identity_segments WHERE filter IS NOT NULL AND segment <> ALL ($1::integer[])',
-      [probes.known],
-    );
-    this.#filters.learn(closed.map(({ segment }) => segment));
-    return new Map(
-      rows.map(({ place, position, ordinal, same, voided }) => [
-        place - 1,
-        { receipt: { position: BigInt(position), ordinal }, same: same ?? undefined, voided },
-      ]),
-    );
+  /**
+   * Takes the identities of records for the events of one entry, each once; of two with the same one the earlier in the list.
+   * To be called once in a transaction, after {@link lock}. Nothing of it is remembered here: what is committed is learnt
+   * like that of any other process.
+   * @returns by place, those that were taken before
+   */
+  async claim(
+    tx: WriterTx,
+    position: bigint,
+    records: readonly Uint32Array[],
+  ): Promise<ReadonlyMap<number, Pick<TakenIdentity, 'receipt' | 'same'>>> {
+    const words = new Uint32Array(records.length * RECORD_WORDS);
+    records.forEach((record, i) => words.set(record, i * RECORD_WORDS));
+    for (;;) {
+      await this.#memory.refresh(tx);
+      const { seen, taken } = await this.#memory.look(tx, words, RECORD_WORDS);
+      const own = ownRepeats(words, RECORD_WORDS);
+      const fresh = records.flatMap((record, place) =>
+        taken.has(place) || own?.has(place) ? [] : [{ record, place }],
+      );
+      const holders = new Map(taken);
+      if (fresh.length > 0) {
+        const [row] = await tx.query<{ stale: boolean; repeats: LateRepeat[] | null }>(
+          'SELECT stale, repeats FROM claim_identities($1, $2, $3, $4)',
+          [seen, Buffer.concat(fresh.map(({ record }) => bytesOf(record))), [String(position)], [fresh.length]],
+        );
+        // Only folding may have come between: writers are locked out.
+        if (row?.stale !== false) continue;
+        for (const late of row.repeats ?? []) holders.set(fresh[late.at]?.place ?? -1, lateHolder(late));
+      }
+      for (const [place, earlier] of own ?? []) {
+        const at = earlier * RECORD_WORDS;
+        const ordinal = words[at + RECORD_WORDS - 1] ?? 0;
+        holders.set(place, holders.get(earlier) ?? { position, ordinal, mark: markAt(words, at) });
+      }
+      return new Map(
+        [...holders].map(([place, { position: of, ordinal, mark }]) => [
+          place,
+          { receipt: { position: of, ordinal }, same: sameMark(mark, markAt(words, place * RECORD_WORDS)) },
+        ]),
+      );
+    }
   }
 
   /** The receipt an identity is taken for. */
-  async find(tx: Pick<WriterTx, 'query'>, identity: Buffer): Promise<Receipt | undefined> {
-    const rows = await tx.query<{ position: string; ordinal: number }>(
-      `SELECT position::text, ordinal FROM usage_identities
-      WHERE identity = $1 AND segment = ANY (ARRAY(SELECT s.segment FROM identity_segments s))`,
-      [identity],
-    );
-    const [row] = rows;
-    return row ? { position: BigInt(row.position), ordinal: row.ordinal } : undefined;
+  async find(on: Querying, identity: Buffer): Promise<Receipt | undefined> {
+    return (await this.findAll(on, identity)).get(0);
+  }
+
+  /** The receipts of identities that follow each other in a buffer, by place. */
+  async findAll(on: Querying, identities: Buffer): Promise<ReadonlyMap<number, Receipt>> {
+    await this.#memory.refresh(on);
+    const words = wordsOf(identities.subarray(0, identities.length - (identities.length % ID_BYTES)));
+    const { taken } = await this.#memory.look(on, words, ID_WORDS);
+    return new Map([...taken].map(([place, { position, ordinal }]) => [place, { position, ordinal }]));
   }
 }

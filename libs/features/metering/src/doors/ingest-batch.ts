@@ -6,8 +6,8 @@ import type { Instant } from '@core/time';
 import type { Writer } from '@platform/database';
 import { BoundedCommit, type CommitLimits } from './bounded-commit.js';
 import { TargetLookup } from './event-targets.js';
-import { IdentityFilters } from './identity-filter.js';
-import { type KeptBatch, type NumberedBatch, UsageLogStore, spanOf } from './usage-log.store.js';
+import { spanOf } from './batch-to-keep.js';
+import { type KeptBatch, type NumberedBatch, StreamLogStore } from './stream-log.store.js';
 
 /** The answer of the stream door. */
 export interface BatchAnswer {
@@ -24,7 +24,7 @@ export interface BatchAnswer {
   readonly completeThrough: number;
 }
 
-export interface IngestBatchInput {
+interface IngestBatchInput {
   readonly provider: string;
   /** The bytes as they were sent. */
   readonly body: string | Buffer;
@@ -40,7 +40,8 @@ const LIMITS: CommitLimits = {
   mostBytes: 64 * 1024 * 1024,
   togetherCalls: 64,
   togetherBytes: 2 * 1024 * 1024,
-  lanes: 2,
+  // A commit costs as much as the batches of some ten calls, so what waits goes together.
+  lanes: 1,
 };
 
 /**
@@ -53,8 +54,8 @@ export class IngestBatch {
 
   constructor(writer: Writer, limits: Partial<CommitLimits> = {}) {
     this.#targets = new TargetLookup(writer);
-    const store = new UsageLogStore(writer, IdentityFilters.of(writer));
-    this.#commit = new BoundedCommit((batches) => store.keepNumbered(batches), { ...LIMITS, ...limits });
+    const store = new StreamLogStore(writer);
+    this.#commit = new BoundedCommit((batches) => store.keep(batches), { ...LIMITS, ...limits });
   }
 
   /**

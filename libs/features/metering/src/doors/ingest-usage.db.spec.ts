@@ -10,7 +10,8 @@ import {
   seedProvider,
 } from '../../../../../test/support/database.js';
 import { CreateMeter, IngestUsage, type EventVerdict } from '../index.js';
-import { IdentityStore, contentMark, eventIdentity } from './identity.store.js';
+import { IdentityStore, eventIdentity, identityRecord } from './identity.store.js';
+import { RECORD_WORDS, wordsOf } from './identity-record.js';
 
 const now = instant(Date.UTC(2026, 10, 21, 12));
 const clock: Clock = { now: () => now };
@@ -193,9 +194,9 @@ describe('a usage event counts once (M1)', () => {
       SELECT next_usage_position(), $1, 'open', $2::timestamptz, $2::timestamptz, 1, $3, ARRAY[a.number] FROM accounts a WHERE a.id = $4 RETURNING position::text`,
       [seeded.provider, TIME, JSON.stringify(body), seeded.account],
     );
-    const identity = eventIdentity(seeded.provider, '/test', 'old');
-    const claim = { identity, content: undefined, position: BigInt(row?.position ?? 0), ordinal: 0 };
-    await writer.transaction((tx) => new IdentityStore(writer).claim(tx, [claim]));
+    const record = new Uint32Array(RECORD_WORDS);
+    record.set(wordsOf(eventIdentity(seeded.provider, '/test', 'old')));
+    await writer.transaction((tx) => new IdentityStore(writer).claim(tx, BigInt(row?.position ?? 0), [record]));
     const again = await run([
       sum('old', '1.50'),
       sum('old', '1.5', { time: undefined }),
@@ -283,63 +284,75 @@ describe('the open door', () => {
   });
 });
 
-describe('events accepted before anybody looks whether they are new', () => {
+describe('events that are accepted without a verdict each', () => {
   const accept = (events: SentEvent[]) => ingest.accept({ provider: seeded.provider, events, now });
 
-  it('are kept as they came; only what is not kept, or held, is named', async () => {
-    const result = await accept([sum('1', '1'), sum('2', 'much'), sum('1', '1'), sum('3', '1', { subject: 'nobody' })]);
+  it('are kept the same way; only what is not kept, or held, is named', async () => {
+    const result = await accept([
+      sum('1', '1'),
+      sum('2', 'much'),
+      sum('1', '1'),
+      sum('3', '1', { subject: 'nobody' }),
+      sum('1', '2'),
+    ]);
     expect(result.received).toBe(3);
     expect(result.rejected.map(({ id, verdict, reason }) => [id, verdict, reason])).toEqual([
       ['2', 'rejected', 'invalid_value'],
       ['3', 'held', 'unknown_account'],
+      ['1', 'conflict', 'content_differs'],
     ]);
-    expect((await entries()).map(({ kind, events, skip }) => [kind, events, skip])).toEqual([
-      ['inbox', 2, null],
-      ['open', 1, [0]],
-    ]);
+    expect((await entries()).map(({ kind, events, skip }) => [kind, events, skip])).toEqual([['open', 4, [1, 2, 3]]]);
     expect(await held()).toMatchObject([{ reason: 'unknown_account', event: { id: '3' } }]);
+    expect((await run([sum('1', '1')])).duplicate).toBe(1);
   });
 
   it('are held once, however often they are sent', async () => {
     await accept([sum('1', '1', { subject: 'nobody' })]);
-    const again = await accept([sum('1', '1', { subject: 'nobody' })]);
-    expect(again.rejected.map(({ verdict }) => verdict)).toEqual(['duplicate']);
+    expect(await accept([sum('1', '1', { subject: 'nobody' })])).toEqual({ received: 1, duplicate: 1, rejected: [] });
     expect(await held()).toHaveLength(1);
   });
+});
 
-  it('have their identities taken by whoever merges them, once', async () => {
-    const claims = (position: bigint, ids: readonly string[]) =>
-      ids.map((id, ordinal) => ({
-        identity: eventIdentity(seeded.provider, '/test', id),
-        content: 7n,
-        position,
-        ordinal,
-      }));
-    const store = new IdentityStore(writer);
-    const first = await writer.transaction((tx) => store.claim(tx, claims(10n, ['a', 'b', 'a'])));
-    expect(first).toEqual([
-      undefined,
-      undefined,
-      { receipt: { position: 10n, ordinal: 0 }, same: true, voided: false },
+describe('identities', () => {
+  it('are taken in the transactions of others too, once, and only when these commit', async () => {
+    const event = (id: string, value = '1') => ({ ...sum(id, value), time: now, timeStated: true, value });
+    const claims = (list: readonly ReturnType<typeof event>[]) =>
+      list.map((each, ordinal) => identityRecord(seeded.provider, each, 1, ordinal));
+    const take = (at: Writer, position: bigint, list: readonly ReturnType<typeof event>[], fail = false) =>
+      at.transaction(async (tx) => {
+        const store = new IdentityStore(at);
+        await store.lock(tx);
+        const taken = await store.claim(tx, position, claims(list));
+        if (fail) throw new Error('rolled back');
+        return [...taken];
+      });
+    const receipt = { position: 10n, ordinal: 0 };
+    await expect(take(writer, 9n, [event('a'), event('x')], true)).rejects.toThrow('rolled back');
+    expect(await take(writer, 10n, [event('a'), event('b'), event('a', '2')])).toEqual([[2, { receipt, same: false }]]);
+    expect(await take(otherWriter, 11n, [event('c'), event('b'), event('b', '2')])).toEqual([
+      [1, { receipt: { position: 10n, ordinal: 1 }, same: true }],
+      [2, { receipt: { position: 10n, ordinal: 1 }, same: false }],
     ]);
-    const other = new IdentityStore(otherWriter);
-    const second = await otherWriter.transaction((tx) => other.claim(tx, claims(11n, ['c', 'b'])));
-    expect(second).toEqual([undefined, { receipt: { position: 10n, ordinal: 1 }, same: true, voided: false }]);
-    expect(await writer.transaction((tx) => store.find(tx, eventIdentity(seeded.provider, '/test', 'c')))).toEqual({
-      position: 11n,
-      ordinal: 0,
-    });
-    expect(
-      await writer.transaction((tx) => store.find(tx, eventIdentity(seeded.provider, '/test', 'd'))),
-    ).toBeUndefined();
+    const find = (id: string) => new IdentityStore(writer).find(writer, eventIdentity(seeded.provider, '/test', id));
+    expect(await find('c')).toEqual({ position: 11n, ordinal: 0 });
+    expect(await find('x')).toBeUndefined();
   });
 
-  it('are known by the same identity in the database', async () => {
+  it('are known by the same bytes in the database', async () => {
     const [row] = await writer.query<{ identity: Buffer }>(
       "SELECT substr(sha256(convert_to($1 || E'\\n' || $2 || E'\\n' || $3, 'UTF8')), 1, 16) AS identity",
       [seeded.provider, '/tëst', '🙂'],
     );
     expect(eventIdentity(seeded.provider, '/tëst', '🙂')).toEqual(row?.identity);
-    expect(contentMark({ source: '', id: '', type: 'x', subject: '', time: now, timeStated: true }, 0)).toBeUndefined();
+  });
+
+  it('that wait in too great a number keep new ones out until they are folded', async () => {
+    const small = new IngestUsage(writer, { mostUnfolded: 0 });
+    await run([sum('1', '1')]);
+    await expect(small.run({ provider: seeded.provider, events: [sum('2', '1')], now })).rejects.toMatchObject({
+      code: 'unavailable',
+      reason: 'identities_behind',
+      retryAfterSeconds: 5,
+    });
   });
 });

@@ -10,13 +10,13 @@ import {
 } from '@core/metering';
 import type { Instant } from '@core/time';
 import type { Writer } from '@platform/database';
+import { type HeldEvent, spanOf } from './batch-to-keep.js';
 import { BoundedCommit, type CommitLimits } from './bounded-commit.js';
-import { identitiesOf } from './event-identity.js';
+import { identityRecords } from './event-identity.js';
 import { TargetLookup } from './event-targets.js';
 import type { EventVerdict, Judged } from './event-verdict.js';
-import { IdentityFilters } from './identity-filter.js';
+import { type IdentifiedBatch, OpenLogStore, type Repeats } from './open-log.store.js';
 import { RepeatedEvents } from './repeated-events.js';
-import { type HeldEvent, type IdentifiedBatch, type Repeats, UsageLogStore, spanOf } from './usage-log.store.js';
 
 export interface IngestResult {
   readonly accepted: number;
@@ -27,14 +27,16 @@ export interface IngestResult {
   readonly verdicts: readonly EventVerdict[];
 }
 
-export interface ReceivedUsage {
-  /** How many events are kept. */
+interface ReceivedUsage {
+  /** How many events are kept, by this call or an earlier one. */
   readonly received: number;
-  /** Those that are not, and those that are held. */
+  /** How many of these were kept by an earlier call, or stand there twice. */
+  readonly duplicate: number;
+  /** Those that are not, and those that are held: all that somebody should look at. */
   readonly rejected: readonly EventVerdict[];
 }
 
-export interface IngestInput {
+interface IngestInput {
   readonly provider: string;
   readonly events: readonly SentEvent[];
   /** Time of receipt. */
@@ -51,10 +53,9 @@ const LIMITS: CommitLimits = {
   mostBytes: 64 * 1024 * 1024,
   togetherCalls: 64,
   togetherBytes: 2 * 1024 * 1024,
-  lanes: 2,
+  // Commits that take identities are one after the other anyway.
+  lanes: 1,
 };
-
-const ACCEPTED: Judged = { verdict: 'accepted' };
 
 /** A call's events in one batch, those that are rejected left out. */
 interface PackedCall {
@@ -74,52 +75,59 @@ interface PackedCall {
 export class IngestUsage {
   readonly #targets: TargetLookup;
   readonly #repeated: RepeatedEvents;
-  readonly #identified: BoundedCommit<IdentifiedBatch, Repeats>;
-  readonly #unseen: BoundedCommit<Omit<IdentifiedBatch, 'identities' | 'marks' | 'unmarked'>, true>;
+  readonly #commit: BoundedCommit<IdentifiedBatch, Repeats>;
 
-  constructor(writer: Writer, limits: Partial<CommitLimits> = {}) {
+  constructor(writer: Writer, limits: Partial<CommitLimits & { readonly mostUnfolded: number }> = {}) {
     this.#targets = new TargetLookup(writer);
     this.#repeated = new RepeatedEvents(writer, this.#targets);
-    const store = new UsageLogStore(writer, IdentityFilters.of(writer));
-    const all = { ...LIMITS, ...limits };
-    this.#identified = new BoundedCommit((batches) => store.keepIdentified(batches), all);
-    this.#unseen = new BoundedCommit((batches) => store.keepUnseen(batches), all);
+    const store = new OpenLogStore(writer, limits.mostUnfolded);
+    this.#commit = new BoundedCommit((batches) => store.keep(batches), { ...LIMITS, ...limits });
   }
 
   /**
    * Keeps the events and says what became of each.
-   * @throws Fault payload_too_large for more than {@link MOST_EVENTS} events, too_many_requests when too much is under way
+   * @throws Fault payload_too_large for more than {@link MOST_EVENTS} events, too_many_requests when too much is under way,
+   * unavailable when the database is away or behind
    */
   async run(input: IngestInput): Promise<IngestResult> {
-    const judged = await this.#identified.admit(sizeOf(input.events), async () => {
-      const [verdicts, packed] = await this.#judge(input);
-      if (packed) await this.#keep(input, packed, verdicts);
-      return verdicts;
-    });
-    const verdicts = input.events.map(({ source, id }, i): EventVerdict => ({
-      source,
-      id,
-      ...(judged[i] ?? ACCEPTED),
-    }));
+    const judged = await this.#verdicts(input);
     const counts = { accepted: 0, duplicate: 0, conflict: 0, held: 0, rejected: 0 };
-    for (const { verdict } of verdicts) counts[verdict] += 1;
+    const verdicts = input.events.map(({ source, id }, i): EventVerdict => {
+      const said = judged[i];
+      if (!said) {
+        counts.accepted += 1;
+        return { source, id, verdict: 'accepted' };
+      }
+      counts[said.verdict] += 1;
+      return { source, id, ...said };
+    });
     return { ...counts, verdicts };
   }
 
   /**
-   * Keeps the events and says which cannot be kept or are held. Repeats are found when usage is rolled up, and count once.
+   * Keeps the events and names only those that are not kept, or held: for whoever is content to know that the rest counts once.
    * @throws as {@link run}
    */
   async accept(input: IngestInput): Promise<ReceivedUsage> {
-    return this.#unseen.admit(sizeOf(input.events), async () => {
+    const judged = await this.#verdicts(input);
+    const rejected: EventVerdict[] = [];
+    let [held, duplicate] = [0, 0];
+    judged.forEach((said, i) => {
+      const event = input.events[i];
+      if (said?.verdict === 'duplicate') duplicate += 1;
+      if (!said || !event || said.verdict === 'duplicate') return;
+      if (said.verdict === 'held') held += 1;
+      rejected.push({ source: event.source, id: event.id, ...said });
+    });
+    return { received: input.events.length - rejected.length + held, duplicate, rejected };
+  }
+
+  /** By place, the verdicts on the events that are not simply accepted. */
+  #verdicts(input: IngestInput): Promise<(Judged | undefined)[]> {
+    return this.#commit.admit(sizeOf(input.events), async () => {
       const [verdicts, packed] = await this.#judge(input);
-      if (packed) await this.#receive(input, packed, verdicts);
-      const rejected = input.events.flatMap(({ source, id }, i): EventVerdict[] => {
-        const judged = verdicts[i];
-        return judged ? [{ source, id, ...judged }] : [];
-      });
-      const lost = verdicts.filter((judged) => judged?.verdict === 'rejected').length;
-      return { received: input.events.length - lost, rejected };
+      if (packed) await this.#keep(input, packed, verdicts);
+      return verdicts;
     });
   }
 
@@ -174,8 +182,9 @@ export class IngestUsage {
 
   /** Keeps the events whose identity is new, and says of the others what they repeat. */
   async #keep({ provider, now }: IngestInput, packed: PackedCall, verdicts: (Judged | undefined)[]): Promise<void> {
-    const identified = { ...batchOf(provider, packed, now), ...identitiesOf(provider, packed.batch, packed.accounts) };
-    const repeats = await this.#identified.add(identified, identified.body.length);
+    const records = identityRecords(provider, packed.batch, packed.accounts);
+    const identified = { ...batchOf(provider, packed, now), records };
+    const repeats = await this.#commit.add(identified, identified.body.length);
     if (repeats.size === 0) return;
     const repeated = [...repeats].flatMap(([ordinal, taken]) => {
       const event = packed.events[ordinal];
@@ -184,29 +193,6 @@ export class IngestUsage {
     });
     const said = await this.#repeated.judge(provider, repeated, now);
     [...repeats.keys()].forEach((ordinal, i) => (verdicts[packed.places[ordinal] ?? -1] = said[i]));
-  }
-
-  /** Held events wait for someone to look at them, so each must be there once: their identities are taken at once. */
-  async #receive(input: IngestInput, packed: PackedCall, verdicts: (Judged | undefined)[]): Promise<void> {
-    const { provider, now } = input;
-    const held = new Set(packed.held.map(({ ordinal }) => ordinal));
-    const parts = [packed.events.filter((_, i) => !held.has(i)), packed.events.filter((_, i) => held.has(i))];
-    const accounts = new Map(packed.batch.accounts.map((subject, i) => [subject, packed.accounts[i] ?? 0]));
-    const [plain, aside] = parts.map((events, part): PackedCall => {
-      const batch = held.size === 0 ? packed.batch : packEvents(events);
-      return {
-        batch,
-        events,
-        places: packed.places.filter((_, i) => held.has(i) === (part === 1)),
-        accounts: batch.accounts.map((subject) => accounts.get(subject) ?? 0),
-        held: part === 0 ? [] : packed.held.map((each, ordinal) => ({ ...each, ordinal })),
-      };
-    });
-    if (plain && plain.events.length > 0) {
-      const batch = batchOf(provider, plain, now);
-      await this.#unseen.add(batch, batch.body.length);
-    }
-    if (aside && aside.events.length > 0) await this.#keep(input, aside, verdicts);
   }
 }
 

@@ -3,7 +3,7 @@ import type { Instant } from '@core/time';
 import { at, type Database } from '@platform/database';
 
 /** A stream of numbered batches, as far as it has arrived. */
-export interface StreamView {
+interface StreamView {
   readonly stream: string;
   /** As its first batch stated it. */
   readonly source: string;
@@ -19,7 +19,7 @@ export interface StreamView {
   readonly lastAt: Instant;
 }
 
-export interface StreamPage {
+interface StreamPage {
   readonly streams: readonly StreamView[];
   /** Where the next page begins; absent on the last one. */
   readonly next?: string;

@@ -8,7 +8,7 @@ import type { TakenIdentity } from './identity.store.js';
 import { LogReader, type StoredEvent, storedEvent } from '../log/log.reader.js';
 
 /** An event whose identity was taken before. */
-export interface RepeatedEvent {
+interface RepeatedEvent {
   readonly event: LoggedEvent;
   /** 0 when unknown. */
   readonly account: number;
@@ -34,6 +34,8 @@ export class RepeatedEvents {
   /** The verdict on each, in order. */
   async judge(provider: string, repeated: readonly RepeatedEvent[], now: Instant): Promise<Judged[]> {
     const unclear = repeated.filter(({ taken }) => !taken.voided && taken.same !== true);
+    if (unclear.length === 0)
+      return repeated.map(({ taken }): Judged => (taken.voided ? VOIDED : { verdict: 'duplicate' }));
     const original = await this.#originals(unclear);
     const subjects = new Set([...original.values()].map(({ event }) => event.subject));
     const targets = await this.targets.find(provider, [], subjects, now);

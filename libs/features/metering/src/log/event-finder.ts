@@ -1,11 +1,10 @@
 import { Fault } from '@core/faults';
 import type { Receipt, SentEvent } from '@core/metering';
-import type { Writer, WriterTx } from '@platform/database';
+import type { Writer } from '@platform/database';
 import { type CatchesUp, inChunks } from '../corrections/correction.store.js';
-import { IDENTITY_BYTES } from '../doors/event-identity.js';
-import { bytesArray } from '../doors/binary-arrays.js';
 import { IdentityStore, eventIdentity } from '../doors/identity.store.js';
 import { LogReader, readBody } from './log.reader.js';
+import { type Querying, queryRows } from './query-rows.js';
 import { RollUpStore } from '../roll-up/roll-up.store.js';
 
 /** (source, id) of an event of one provider. */
@@ -39,10 +38,7 @@ export class EventFinder {
   async find(provider: string, name: EventName): Promise<Receipt | undefined> {
     for (let turn = 0; ; turn += 1) {
       const receipt = await this.#stored(provider, name);
-      const settled = receipt
-        ? receipt.position <= (await this.#log.cursor(this.writer))
-        : !(await this.#inboxWaits(provider));
-      if (settled) return receipt;
+      if (!receipt || receipt.position <= (await this.#log.cursor(this.writer))) return receipt;
       if (turn >= CATCH_UPS) throw behind();
       await this.rollUp.run({ through: 'now' });
     }
@@ -67,16 +63,6 @@ export class EventFinder {
     }
     if ((await this.#log.cursor(this.writer)) < mark) throw behind();
   }
-
-  /** Whether the provider has events whose identities are looked at only by the roll-up. */
-  async #inboxWaits(provider: string): Promise<boolean> {
-    const [row] = await this.writer.query<{ waits: boolean }>(
-      `SELECT EXISTS (SELECT FROM usage_log WHERE provider_id = $1 AND kind = 'inbox'
-        AND position > (SELECT position FROM usage_cursors WHERE name = 'roll-up')) AS waits`,
-      [provider],
-    );
-    return row?.waits ?? false;
-  }
 }
 
 const behind = (): Fault =>
@@ -85,42 +71,26 @@ const behind = (): Fault =>
     retryAfterSeconds: 2,
   });
 
-/** The receipts under which identities are stored, by {@link nameKey}. What waits in an inbox is not found. */
+/** The receipts under which names are stored, by {@link nameKey}. */
 export async function findStored(
-  on: Writer | WriterTx,
+  on: Querying,
+  identities: IdentityStore,
   provider: string,
   names: readonly EventName[],
 ): Promise<Map<string, Receipt>> {
   const found = new Map<string, Receipt>();
-  for (const chunk of inChunks(names)) {
-    for (const [key, receipt] of await findIdentities(on, provider, chunk)) found.set(key, receipt);
+  const ids = Buffer.concat(names.map((name) => eventIdentity(provider, name.source, name.id)));
+  for (const [place, receipt] of await identities.findAll(on, ids)) {
+    const name = names[place];
+    if (name) found.set(nameKey(name), receipt);
   }
   for (const [key, receipt] of await findStreamed(on, provider, names)) found.set(key, receipt);
   return found;
 }
 
-async function findIdentities(
-  on: Writer | WriterTx,
-  provider: string,
-  names: readonly EventName[],
-): Promise<Map<string, Receipt>> {
-  const keys = new Map(
-    names.map((name) => [eventIdentity(provider, name.source, name.id).toString('hex'), nameKey(name)]),
-  );
-  const identities = Buffer.concat(names.map((name) => eventIdentity(provider, name.source, name.id)));
-  const rows = await on.query<{ identity: string; position: string; ordinal: number }>(
-    `SELECT encode(u.identity, 'hex') AS identity, u.position::text AS position, u.ordinal FROM usage_identities u
-    WHERE u.segment = ANY (ARRAY(SELECT s.segment FROM identity_segments s)) AND u.identity = ANY ($1)`,
-    [bytesArray(identities, IDENTITY_BYTES)],
-  );
-  return new Map(
-    rows.map(({ identity, position, ordinal }) => [keys.get(identity) ?? '', { position: BigInt(position), ordinal }]),
-  );
-}
-
 /** Ids of the stream door name their place themselves. */
 async function findStreamed(
-  on: Writer | WriterTx,
+  on: Querying,
   provider: string,
   names: readonly EventName[],
 ): Promise<Map<string, Receipt>> {
@@ -134,7 +104,8 @@ async function findStreamed(
   }
   // A few bodies at a time: each may have a MiB.
   for (const chunk of inChunks([...batches.keys()], 32)) {
-    const rows = await on.query<{ key: string; position: string; body: string }>(
+    const rows = await queryRows<{ key: string; position: string; body: string }>(
+      on,
       `SELECT k.key, l.position::text AS position, l.body FROM unnest($2::text[]) AS k (key)
         JOIN usage_log l ON l.stream = split_part(k.key, '.', 1)::uuid AND l.seq = split_part(k.key, '.', 2)::bigint AND l.provider_id = $1`,
       [provider, chunk],

@@ -3,7 +3,7 @@ import { Fault } from '@core/faults';
 import type { Instant } from '@core/time';
 
 /** How an entry of the usage log came about. */
-export const ENTRY_KINDS = ['stream', 'open', 'inbox', 'sold', 'change'] as const;
+export const ENTRY_KINDS = ['stream', 'open', 'sold', 'change'] as const;
 export type EntryKind = (typeof ENTRY_KINDS)[number];
 
 /**

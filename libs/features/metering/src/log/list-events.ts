@@ -6,13 +6,13 @@ import { type EntryKind, type UsageEventView, formatReceipt, parseReceipt } from
 import { type Querying, queryRows } from './query-rows.js';
 import { type EntryEvent, type UsageEntry, entriesAt, eventsOf } from './usage-entries.js';
 
-export interface EventPage {
+interface EventPage {
   readonly events: readonly UsageEventView[];
   /** Where the next, older page begins; absent on the last one. A page may be short and still have a next one. */
   readonly next?: string;
 }
 
-export interface EventFilter {
+interface EventFilter {
   /** `acct_…` */
   readonly account?: string | undefined;
   readonly type?: string | undefined;

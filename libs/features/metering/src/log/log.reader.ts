@@ -25,7 +25,7 @@ export interface LogEntry {
   readonly items: readonly ItemVerdict[];
 }
 
-export interface LogRange {
+interface LogRange {
   /** Entries after this position … */
   readonly after: bigint;
   /** … up to and including this one. */
@@ -151,7 +151,7 @@ export function storedEvent(entry: LogEntry, ordinal: number): StoredEvent | und
   return undefined;
 }
 
-/** The batch of a stream, open or inbox entry. It was judged before it was stored. */
+/** The batch of a stream or open entry. It was judged before it was stored. */
 export function readBody(entry: Pick<LogEntry, 'body'>): UsageBatch {
   return JSON.parse(entry.body) as UsageBatch;
 }

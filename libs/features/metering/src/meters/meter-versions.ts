@@ -7,7 +7,7 @@ export async function lockCatalogue(tx: Tx, provider: string): Promise<void> {
   await tx.$queryRaw`SELECT pg_advisory_xact_lock(hashtextextended(${`meters ${provider}`}, 0))::text`;
 }
 
-export interface NewVersion {
+interface NewVersion {
   readonly provider: string;
   /** `mtr_…` */
   readonly id: string;

@@ -22,7 +22,7 @@ import { queryRows } from '../log/query-rows.js';
 import { within } from '../roll-up/replay-log.js';
 import { integralsOver, levelSegments } from '../reading/point-segments.js';
 
-export interface MeterPreviewInput {
+interface MeterPreviewInput {
   readonly provider: string;
   readonly definition: Omit<MeterDefinition, 'provider' | 'effectiveAt'>;
   /** At most {@link MOST_PREVIEW_DAYS} days, of any instants. */
@@ -33,7 +33,7 @@ export interface MeterPreviewInput {
   readonly limit?: number | undefined;
 }
 
-export interface MeterPreview {
+interface MeterPreview {
   /** Of its quantities. */
   readonly unit: string;
   /** The sum of the quantities of all accounts that were seen, each rounded as it would be billed. */
@@ -55,7 +55,7 @@ export interface MeterPreview {
   readonly complete: boolean;
 }
 
-export const MOST_PREVIEW_DAYS = 92;
+const MOST_PREVIEW_DAYS = 92;
 const DAY_MS = 86_400_000;
 const MOST_FLAGS = 100;
 /** How far before the range a level or a run is looked for. */

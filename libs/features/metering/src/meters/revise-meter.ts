@@ -6,7 +6,7 @@ import { rulesOf, sameRules } from './create-meter.js';
 import { lockCatalogue, requestRebuild, storeVersion } from './meter-versions.js';
 import { MeterReader, type StoredMeter } from './meter.reader.js';
 
-export interface MeterRevision {
+interface MeterRevision {
   readonly provider: string;
   /** Id or name. */
   readonly meter: string;

@@ -5,7 +5,7 @@ import type { StoredMeter } from '../meters/meter.reader.js';
 import { queryRows } from '../log/query-rows.js';
 
 /** What cells say of one of the spans asked for, in one series. */
-export interface CellSums {
+interface CellSums {
   readonly count: bigint;
   readonly sum: Decimal;
   readonly cost: Decimal;
@@ -13,13 +13,13 @@ export interface CellSums {
 }
 
 /** The same with where it belongs: the index of the spans, and the series ('' when series are not told apart). */
-export interface SeriesCells extends CellSums {
+interface SeriesCells extends CellSums {
   readonly of: number;
   readonly series: string;
 }
 
 /** What the multiset of values says of one of the spans. */
-export interface SeriesValues {
+interface SeriesValues {
   readonly of: number;
   readonly series: string;
   readonly distinct: bigint;
@@ -59,7 +59,7 @@ interface Scan {
  * The cells that make up a span: days where they lie wholly in it, quarters of an hour before and after. Days begin at midnight
  * (UTC) and at cuts, so a span that begins or ends at a cut finds its day cut there.
  */
-export function scansOf(period: Period, meter: StoredMeter, of = 0): Scan[] {
+function scansOf(period: Period, meter: StoredMeter, of = 0): Scan[] {
   const { start, end } = period;
   const midnightAfter = floorTo(start + DAY_MS - 1, DAY_MS);
   const midnightBefore = floorTo(end, DAY_MS);

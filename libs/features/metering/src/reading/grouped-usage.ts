@@ -8,7 +8,7 @@ import { lastValuesBySeries, levelPoints, runPoints } from './point-usage.js';
 import { integralsOver, levelSegments, runsBySeries } from './point-segments.js';
 import type { PartsQuery } from './usage-parts.js';
 
-export interface GroupedParts {
+interface GroupedParts {
   readonly dimensions: Readonly<Record<string, string | null>>;
   readonly parts: QuantityParts;
 }

@@ -3,7 +3,7 @@ import { type Decimal, ZERO, addDecimals, decimal, multiplyDecimals } from '@cor
 import type { Instant, Period } from '@core/time';
 
 /** A level that holds over a time, in the series of the point it comes from. */
-export interface LevelSegment {
+interface LevelSegment {
   readonly series: string;
   readonly since: number;
   readonly until: number;

@@ -87,7 +87,7 @@ async function measuredParts(tx: Tx, query: PartsQuery, spans: readonly Spans[])
   }
 }
 
-export const hullOf = (spans: readonly Spans[]): Period => {
+const hullOf = (spans: readonly Spans[]): Period => {
   const all = spans.flat();
   return {
     start: instant(all.reduce((least, { start }) => Math.min(least, start), Number.MAX_SAFE_INTEGER)),

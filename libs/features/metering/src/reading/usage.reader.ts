@@ -25,22 +25,22 @@ export interface UsageQuery {
 
 /** Sizes of windows. */
 export const USAGE_WINDOWS = ['minute', 'hour', 'day', 'month'] as const;
-export type UsageWindowSize = (typeof USAGE_WINDOWS)[number];
+type UsageWindowSize = (typeof USAGE_WINDOWS)[number];
 
-export interface UsageWindow {
+interface UsageWindow {
   readonly period: Period;
   /** In the unit of the meter's quantities. */
   readonly quantity: Decimal;
 }
 
-export interface UsageGroup {
+interface UsageGroup {
   /** null where events lacked the dimension. */
   readonly dimensions: Readonly<Record<string, string | null>>;
   readonly quantity: Decimal;
 }
 
 /** Most windows one query may ask for. */
-export const MOST_WINDOWS = 2_000;
+const MOST_WINDOWS = 2_000;
 
 const SHORTEST_MS: Record<UsageWindowSize, number> = {
   minute: 60_000,

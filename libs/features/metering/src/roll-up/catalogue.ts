@@ -1,15 +1,12 @@
 import type { UsageBatch } from '@core/metering';
 import { type ChangePart, type SoldItem, changeParts, readSold } from '../log/entry-body.js';
-import type { BatchIdentities } from '../doors/event-identity.js';
 import { type LogEntry, readBody } from '../log/log.reader.js';
 import { MeterReader, type StoredMeter, typeKey } from '../meters/meter.reader.js';
 import type { Querying } from '../log/query-rows.js';
 
 /** An entry with its body read. */
 export type OpenEntry = { readonly entry: LogEntry } & (
-  | { readonly batch: UsageBatch; readonly identities?: BatchIdentities }
-  | { readonly sold: readonly SoldItem[] }
-  | { readonly parts: readonly ChangePart[] }
+  { readonly batch: UsageBatch } | { readonly sold: readonly SoldItem[] } | { readonly parts: readonly ChangePart[] }
 );
 
 /** @throws SyntaxError, TypeError when the body is not what its kind says */
@@ -21,7 +18,6 @@ export function openEntry(entry: LogEntry): OpenEntry {
       return { entry, parts: changeParts(entry) };
     case 'stream':
     case 'open':
-    case 'inbox':
       return { entry, batch: readBody(entry) };
   }
 }

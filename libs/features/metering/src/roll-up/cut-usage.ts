@@ -9,7 +9,7 @@ import { queryRows } from '../log/query-rows.js';
 import { ReplayLog } from './replay-log.js';
 import { SeriesPlaces } from './series-places.js';
 
-export interface Cut {
+interface Cut {
   readonly provider: string;
   /** The number of the meter. */
   readonly meter: number;

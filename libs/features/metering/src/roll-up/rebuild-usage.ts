@@ -6,7 +6,7 @@ import { ReplayLog } from './replay-log.js';
 import { RollUpStore } from './roll-up.store.js';
 import { MOST_SERIES, SeriesPlaces } from './series-places.js';
 
-export interface RebuildInput {
+interface RebuildInput {
   readonly provider: string;
   /** `mtr_…`; absent: every meter of the provider. */
   readonly meter?: string | undefined;

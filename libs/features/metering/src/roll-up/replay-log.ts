@@ -6,7 +6,7 @@ import { type DerivedRows, rowsOf } from './derived.store.js';
 import { LogReader } from '../log/log.reader.js';
 import type { Querying } from '../log/query-rows.js';
 
-export interface ReplayInput {
+interface ReplayInput {
   readonly provider: string;
   /** Entries up to this position. */
   readonly through: bigint;
@@ -18,7 +18,7 @@ export interface ReplayInput {
   readonly hear?: Hearing | undefined;
 }
 
-export interface ReplayedPage {
+interface ReplayedPage {
   readonly rows: DerivedRows;
   readonly page: readonly OpenEntry[];
   readonly hearing: Hearing;

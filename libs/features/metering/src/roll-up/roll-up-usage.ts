@@ -8,7 +8,6 @@ import { contribute } from './contribute.js';
 import { DerivedStore, rowsOf } from './derived.store.js';
 import { overHourCeilings } from './hour-ceilings.js';
 import { type LogEntry, LogReader } from '../log/log.reader.js';
-import { MergeInbox, identified } from './merge-inbox.js';
 import { RebuildUsage } from './rebuild-usage.js';
 import { type FoundHeld, RollUpStore, heldEvent, unreadable } from './roll-up.store.js';
 import { MOST_SERIES, SeriesPlaces } from './series-places.js';
@@ -23,7 +22,7 @@ export interface RollUpOptions {
   readonly bytes?: number;
 }
 
-export interface RolledUp {
+interface RolledUp {
   readonly entries: number;
   readonly events: number;
   /** Positions of the log that remain. */
@@ -49,7 +48,6 @@ export class RollUpUsage {
   readonly #log = new LogReader();
   readonly #derived = new DerivedStore();
   readonly #store = new RollUpStore();
-  readonly #inbox: MergeInbox;
   readonly #rebuild: RebuildUsage;
   readonly #places: SeriesPlaces;
   /** How often entries failed, by position. */
@@ -61,7 +59,6 @@ export class RollUpUsage {
     private readonly clock: Clock,
     private readonly options: RollUpOptions = {},
   ) {
-    this.#inbox = new MergeInbox(writer);
     this.#rebuild = new RebuildUsage(writer, options.mostSeries);
     this.#places = new SeriesPlaces(options.mostSeries ?? MOST_SERIES);
   }
@@ -194,15 +191,6 @@ export class RollUpUsage {
     const add = (position: bigint, ordinals: readonly number[]) =>
       leftOut.set(position, [...(leftOut.get(position) ?? []), ...ordinals]);
     const held: FoundHeld[] = [];
-    const repeats = await this.#inbox.run(tx, page);
-    for (const { position, ordinal, conflict, held: heldBefore, event } of repeats) {
-      add(position, [ordinal]);
-      if (conflict && !heldBefore) held.push({ position, ordinal, reason: 'conflict', event });
-    }
-    await this.#store.discard(
-      tx,
-      repeats.filter((repeat) => repeat.held),
-    );
     const entries = new Map(page.map((open) => [open.entry.position, open]));
     for (const [position, ordinals] of await overHourCeilings(tx, page, catalogue, leftOut)) {
       add(position, ordinals);
@@ -231,7 +219,7 @@ export class RollUpUsage {
 
 function takeApart(entry: LogEntry): ReadEntry {
   try {
-    return { entry, open: identified(openEntry(entry)) };
+    return { entry, open: openEntry(entry) };
   } catch {
     return { entry, open: undefined };
   }

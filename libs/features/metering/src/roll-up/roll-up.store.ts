@@ -13,7 +13,7 @@ const LONGEST_WAIT_MS = 1_600;
 export interface FoundHeld {
   readonly position: bigint;
   readonly ordinal: number;
-  readonly reason: 'conflict' | 'over_hour_ceiling' | 'unreadable';
+  readonly reason: 'over_hour_ceiling' | 'unreadable';
   readonly event: LoggedEvent;
 }
 
@@ -114,17 +114,6 @@ export class RollUpStore {
       FROM jsonb_to_recordset($1::jsonb) AS h (position bigint, ordinal integer, provider text, reason text, event jsonb)
       ON CONFLICT DO NOTHING`,
       [JSON.stringify(held.map((each) => ({ ...each, position: each.position.toString() })))],
-    );
-  }
-
-  /** Events that were held when they arrived and turn out to be there already. */
-  async discard(tx: WriterTx, held: readonly { readonly position: bigint; readonly ordinal: number }[]): Promise<void> {
-    if (held.length === 0) return;
-    await tx.query(
-      `UPDATE usage_held u SET state = 'discarded', resolved_at = now()
-      FROM unnest($1::bigint[], $2::int[]) AS h (position, ordinal)
-      WHERE u.position = h.position AND u.ordinal = h.ordinal AND u.state = 'held'`,
-      [held.map(({ position }) => position.toString()), held.map(({ ordinal }) => ordinal)],
     );
   }
 }

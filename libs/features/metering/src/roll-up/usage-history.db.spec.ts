@@ -147,11 +147,9 @@ const step = fc.oneof(
     weight: 6,
     arbitrary: fc.record({
       do: fc.constant('send' as const),
-      inbox: fc.boolean(),
       drafts: fc.array(draft, { minLength: 1, maxLength: 8 }),
     }),
   },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant('repeat' as const), which: fc.nat() }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('sell' as const), meter: fc.nat(), time, quantity }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('correct' as const), which: fc.nat(), to: fc.option(draft) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('cut' as const), meter: fc.nat(), time }) },
@@ -171,8 +169,6 @@ type Step = typeof step extends fc.Arbitrary<infer Each> ? Each : never;
 /** Plays a history against the log and the model alike. */
 class History {
   readonly model = new NaiveUsage();
-  readonly #inbox: LoggedEvent[] = [];
-
   constructor(
     private readonly log: WrittenLog,
     readonly meters: readonly StoredMeter[],
@@ -185,14 +181,8 @@ class History {
         const events = step.drafts.map(({ type, time: ms, subject, data }) =>
           log.event(type, start + ms, { subject, ...present(data) }),
         );
-        const position = await log.send(events, step.inbox ? 'inbox' : 'open');
-        if (step.inbox) this.#inbox.push(...events);
+        const position = await log.send(events);
         events.forEach((event, ordinal) => model.events.push({ event, receipt: { position, ordinal } }));
-        return;
-      }
-      case 'repeat': {
-        const event = this.#inbox[step.which % Math.max(this.#inbox.length, 1)];
-        if (event) await log.send([event], 'inbox');
         return;
       }
       case 'sell': {
