@@ -54,7 +54,7 @@ function tieredCost(
 type Percentage = Extract<Model, { model: 'percentage' }>['definition'];
 type TimeOfDay = Extract<Model, { model: 'time_of_day' }>['definition'];
 
-export const isPerEvent = ({ fee, freeEvents, minPerEvent, maxPerEvent }: Percentage): boolean =>
+const isPerEvent = ({ fee, freeEvents, minPerEvent, maxPerEvent }: Percentage): boolean =>
   [fee, freeEvents, minPerEvent, maxPerEvent].some((bound) => bound !== undefined);
 
 function percentageCost(

@@ -19,7 +19,7 @@ import { type Case, DAY, NOVEMBER, OCTOBER, type Offer, eventsAt } from './story
 // What an account owes at a stage, from the last versions of its events and nothing that was there before.
 
 /** What a span of service comes to, once it is charged. */
-export interface NaiveCharge {
+interface NaiveCharge {
   readonly offer: number;
   readonly start: number;
   readonly quantity: Fraction;
@@ -172,7 +172,7 @@ function rounded(exact: Fraction, places: number, how: 'half-up' | 'half-even' |
   return compare(exact, NOTHING) > 0 ? 1n : -1n;
 }
 
-export const naiveQuote = (told: Case, offer: Offer, quantity: string): bigint | undefined => {
+const naiveQuote = (told: Case, offer: Offer, quantity: string): bigint | undefined => {
   if (!isQuotable(offer)) return undefined;
   const usage = { ...NO_NAIVE_USAGE, quantity: read(quantity), values: [read(quantity)] };
   const gross = costOf(offer, usage, { allowances: ONE, flat: ONE });

@@ -73,7 +73,7 @@ export function priceOf(told: Case, i: number): ModelPrice {
 }
 
 /** A charge as it stands. */
-export interface ModelCharge {
+interface ModelCharge {
   readonly id: string;
   readonly price: ModelPrice;
   readonly service: Period;
@@ -311,7 +311,15 @@ export class ProductBooks {
   }
 }
 
-const MOVED = { state: 'final', resource: '/', network: 'eip155:84532', payer: '0x1', payTo: '0x2' };
+const MOVED = {
+  rail: 'usdc',
+  calls: 1,
+  state: 'final',
+  resource: '/',
+  network: 'eip155:84532',
+  payer: '0x1',
+  payTo: '0x2',
+} as const;
 
 const sumOf = (lines: readonly { readonly exact: Decimal }[]): Decimal =>
   lines.reduce((sum, line) => addDecimals(sum, line.exact), ZERO);

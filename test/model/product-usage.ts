@@ -19,7 +19,7 @@ import { type Case, type Happening, OCTOBER, QUARTER, DAY } from './story.js';
 
 // Usage as the product counts it: entries of the log contribute to signed rows, and rows make quantities.
 
-export const METER_NUMBER = 7;
+const METER_NUMBER = 7;
 const ACCOUNT = 3;
 
 export const exact = (text: string): Decimal => {

@@ -116,7 +116,7 @@ export type Offer = Model & {
 };
 
 /** A call that is paid for by itself, and when its payment is proven to have failed. */
-export interface PaidCall {
+interface PaidCall {
   readonly stage: number;
   readonly offer: number;
   readonly quantity: string;

@@ -5,21 +5,29 @@ export const LEDGER_CODES = {
   '1020': { name: 'On-chain wallet', normal: 'debit' },
   '1021': { name: 'Relayer gas', normal: 'debit' },
   '1025': { name: 'On-chain in transit', normal: 'debit' },
+  '1026': { name: 'Vouchers of channels', normal: 'debit' },
   '1110': { name: 'Receivable, accrued', normal: 'debit' },
+  '2010': { name: 'Prepaid value, paid', normal: 'credit' },
+  '2020': { name: 'Unapplied receipts', normal: 'credit' },
+  '2040': { name: 'Refunds payable', normal: 'credit' },
   '4010': { name: 'Usage revenue', normal: 'credit' },
+  '4020': { name: 'Breakage revenue', normal: 'credit' },
+  '4090': { name: 'Promotions and discounts', normal: 'debit' },
   '5020': { name: 'Gas', normal: 'debit' },
   '5030': { name: 'Bad debt', normal: 'debit' },
+  '9010': { name: 'Value given away, memo', normal: 'debit' },
+  '9015': { name: 'Value given away, contra', normal: 'credit' },
 } as const;
 
 export type LedgerCode = keyof typeof LEDGER_CODES;
 
 export const normalSide = (code: LedgerCode): 'debit' | 'credit' => LEDGER_CODES[code].normal;
 
-/** A ledger account, by what it stands for. `detail` is a meter for 4010 and an address for 1020. */
+/** A ledger account, by what it stands for. `detail` is a meter for 4010, an address for 1020, a grant for 2010, 9010 and 9015. */
 export interface Place {
   readonly code: LedgerCode;
   readonly asset: AssetId;
-  /** The agent's account, for receivables. */
+  /** The agent's account, for receivables, prepaid value and what is owed back. */
   readonly account?: string;
   readonly detail?: string;
 }

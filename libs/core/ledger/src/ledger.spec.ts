@@ -5,7 +5,14 @@ import {
   capturePayment,
   entry,
   failPayment,
+  expireGrant,
   gasCost,
+  issueGrant,
+  refundGrant,
+  renewGrant,
+  restoreGrants,
+  spendGrants,
+  voidGrant,
   recoverPayment,
   reverse,
   settlePayment,
@@ -138,5 +145,79 @@ describe('recipes', () => {
   it('gas is an expense paid by a relayer key', () => {
     const [transfer] = gasCost({ provider: 'prv_1', transaction: 'x', relayer: '0xr', share: amount(usdc, 7n) });
     expect(transfer).toMatchObject({ debit: { code: '5020' }, credit: { code: '1021', detail: '0xr' } });
+  });
+});
+
+describe('recipes of prepaid value', () => {
+  const bought = { provider: 'prv_1', account: 'acct_1', grant: 'grt_1', isPaid: true };
+  const given = { ...bought, grant: 'grt_2', isPaid: false };
+  const usd = (units: bigint) => amount(usdc, units);
+  const issued = [
+    issueGrant({ ...bought, value: usd(110n), cost: usd(100n) }),
+    issueGrant({ ...given, value: usd(20n), cost: usd(0n) }),
+  ];
+  const use = {
+    provider: 'prv_1',
+    account: 'acct_1',
+    hold: 'hld_1',
+    meter: 'calls',
+    charged: usd(36n),
+    shares: [
+      { grant: 'grt_2', isPaid: false, amount: usd(6n) },
+      { grant: 'grt_1', isPaid: true, amount: usd(30n) },
+    ],
+  };
+
+  it('paid value is a debt, a discount on it a cost, a gift a memo', () => {
+    expect(balances(...issued)).toEqual(
+      new Map([
+        ['2020/acct_1/', 100n],
+        ['2010/acct_1/grt_1', -110n],
+        ['4090//', 10n],
+        ['9010/acct_1/grt_2', 20n],
+        ['9015/acct_1/grt_2', -20n],
+      ]),
+    );
+  });
+
+  it('its use is earned and paid in one, and what no grant paid stays owed', () => {
+    expect(balances(spendGrants(use))).toEqual(
+      new Map([
+        ['4010//calls', -36n],
+        ['4090//', 6n],
+        ['9015/acct_1/grt_2', 6n],
+        ['9010/acct_1/grt_2', -6n],
+        ['2010/acct_1/grt_1', 30n],
+      ]),
+    );
+    expect(balances(spendGrants({ ...use, charged: usd(40n) })).get('1110/acct_1/')).toBe(4n);
+  });
+
+  it('a charge taken back leaves nothing of it', () => {
+    const { charged, ...rest } = use;
+    expect(balances(spendGrants(use), restoreGrants({ ...rest, amount: charged, total: 36n }))).toEqual(new Map());
+  });
+
+  it('what ends a grant leaves nothing of it: breakage, a receipt again, money owed', () => {
+    const left = (entry: Entry) => [...balances(...issued, entry)].filter(([place]) => place.includes('grt_1'));
+    const end = { ...bought, value: usd(110n), total: 110n };
+    expect(left(expireGrant(end))).toEqual([]);
+    expect(left(voidGrant({ ...end, cash: usd(100n) }))).toEqual([]);
+    expect(balances(...issued, refundGrant({ ...end, refund: 'rfd_1', cash: usd(100n) })).get('2040/acct_1/')).toBe(
+      -100n,
+    );
+    expect(balances(...issued, voidGrant({ ...end, cash: usd(100n) })).get('4090//')).toBeUndefined();
+  });
+
+  it('a gift that is renewed is filled up, cut, and pays for what was used beyond it', () => {
+    const renewed = { ...given, renewal: '2026-12-01', added: usd(0n), dropped: usd(5n), paid: usd(3n) };
+    expect(balances(issued[1] ?? [], renewGrant(renewed))).toEqual(
+      new Map([
+        ['9010/acct_1/grt_2', 12n],
+        ['9015/acct_1/grt_2', -12n],
+        ['4090//', 3n],
+        ['1110/acct_1/', -3n],
+      ]),
+    );
   });
 });

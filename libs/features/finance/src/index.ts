@@ -1,1 +1,1 @@
-export { VerifyBooks, type Finding } from './verify-books.js';
+export { VerifyBooks } from './verify-books.js';

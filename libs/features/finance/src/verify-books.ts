@@ -3,7 +3,7 @@ import type { Hex } from '@core/x402';
 import type { Auditor, Snapshot } from '@platform/database';
 import { BOOK_CHECKS } from './book-checks.js';
 
-export interface Finding {
+interface Finding {
   readonly invariant: string;
   readonly says: string;
   /** How many rows were looked at. */

@@ -1,4 +1,4 @@
 export { Ledger } from './ledger.js';
-export { LedgerReader, type LedgerBalanceRow } from './ledger.reader.js';
+export { LedgerReader } from './ledger.reader.js';
 export { postings } from './postings.js';
 export { RollUpBalances } from './roll-up-balances.js';

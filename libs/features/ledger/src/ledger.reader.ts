@@ -2,7 +2,7 @@ import { type LedgerCode } from '@core/ledger';
 import { type AssetId, assetId } from '@core/money';
 import { big, Prisma, type Tx } from '@platform/database';
 
-export interface LedgerBalanceRow {
+interface LedgerBalanceRow {
   readonly code: LedgerCode;
   readonly asset: AssetId;
   readonly account: string | undefined;

@@ -1,0 +1,25 @@
+export { Holds } from './holds.js';
+export {
+  type Budget,
+  type CaptureOutcome,
+  type ExtendOutcome,
+  type HoldToCapture,
+  type HoldToExtend,
+  type HoldToRelease,
+  type HoldToTake,
+  type ReleaseOutcome,
+  type TakeOutcome,
+} from './decide-holds.js';
+export { type StoredHold } from './stored-hold.js';
+export { type StoredGrant } from './stored-grant.js';
+export { ListGrants } from './list-grants.js';
+export { type GrantToIssue, IssueGrant } from './issue-grant.js';
+export { VoidGrant } from './void-grant.js';
+export { type OwedRefund, RefundGrant } from './refund-grant.js';
+export { ExpireGrants } from './expire-grants.js';
+export { RenewGrants } from './renew-grants.js';
+export { ReverseCapture } from './reverse-capture.js';
+export { LimitReader, type LimitToSet, RemoveLimit, SetLimit, type UsedLimit } from './limits.js';
+export { type Balance, ReadWallet, type WalletView } from './read-wallet.js';
+export { type AutoTopUp, AutoTopUps } from './auto-top-up.js';
+export { ALERT_KINDS, type RaisedAlert, WalletAlerts } from './alerts.js';
