@@ -5,7 +5,7 @@ import type { Database } from '@platform/database';
 import { AccountsStore } from './accounts.store.js';
 import type { Account } from './views.js';
 
-export type AccountCreation = { readonly outcome: 'created' | 'exists'; readonly account: Account };
+type AccountCreation = { readonly outcome: 'created' | 'exists'; readonly account: Account };
 
 /**
  * Opens an account. With a name it is harmless to repeat: the account of that name is answered. A wallet is not linked here,

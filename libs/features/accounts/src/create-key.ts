@@ -7,7 +7,7 @@ import { type KeyEnvironment, keyHash, newKeyText } from './key-text.js';
 import type { KeyScope } from './scopes.js';
 import type { ListedKey } from './views.js';
 
-export interface NewKey {
+interface NewKey {
   readonly provider: string;
   readonly name: string;
   readonly scopes: readonly KeyScope[];

@@ -6,7 +6,7 @@ import { AccountsStore } from './accounts.store.js';
 import type { ProviderSettings } from './views.js';
 
 /** Ten dollars of one payer and a thousand in all may be unsettled at once, and above one dollar a response waits longer. */
-export const DEFAULT_EXPOSURE = { capPayer: 10_000_000n, capProvider: 1_000_000_000n, raiseAbove: 1_000_000n } as const;
+const DEFAULT_EXPOSURE = { capPayer: 10_000_000n, capProvider: 1_000_000_000n, raiseAbove: 1_000_000n } as const;
 
 export class CreateProvider {
   readonly #store = new AccountsStore();

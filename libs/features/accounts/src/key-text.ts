@@ -2,11 +2,9 @@ import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { ID_PREFIXES } from '@core/ids';
 
 /** Said in a key for people and for secret scanners; it grants nothing by itself. */
-export const KEY_ENVIRONMENTS = ['live', 'test'] as const;
+export type KeyEnvironment = 'live' | 'test';
 
-export type KeyEnvironment = (typeof KEY_ENVIRONMENTS)[number];
-
-export interface PresentedKey {
+interface PresentedKey {
   /** `key_…` */
   readonly id: string;
   readonly environment: KeyEnvironment;

@@ -4,7 +4,7 @@ import { AccountsStore } from './accounts.store.js';
 import { payToOf } from './create-provider.js';
 import type { ProviderSettings } from './views.js';
 
-export interface ProviderChanges {
+interface ProviderChanges {
   readonly name?: string | undefined;
   readonly payTo?: string | undefined;
   readonly exposureCapPayer?: bigint | undefined;

@@ -1,3 +1,4 @@
+import type { AgentBudget, AgentScope, IdentityKind, IdentityProof } from '@core/agents';
 import type { Instant } from '@core/time';
 
 /** A provider and what it has decided about being paid. Amounts are atomic units of the paid asset. */
@@ -32,6 +33,37 @@ export interface ListedKey {
 export interface StoredKey extends ListedKey {
   readonly provider: string;
   readonly hash: Uint8Array;
+}
+
+/** A key of an agent as its provider may see it again: never its secret. */
+export interface ListedAgentKey {
+  /** `key_…` */
+  readonly id: string;
+  /** The account it acts for, `acct_…`. */
+  readonly account: string;
+  readonly name: string;
+  readonly scopes: readonly AgentScope[];
+  /** What it may spend at most; none: all that the account may. */
+  readonly budgets: readonly AgentBudget[];
+  readonly createdAt: Instant;
+  readonly expiresAt: Instant | undefined;
+  readonly revokedAt: Instant | undefined;
+}
+
+export interface StoredAgentKey extends ListedAgentKey {
+  readonly provider: string;
+  readonly hash: Uint8Array;
+}
+
+/** What identifies an account: one account of a provider only. */
+export interface Identity {
+  readonly kind: IdentityKind;
+  /** An address, 0x-prefixed, lower case; or a host. */
+  readonly subject: string;
+  readonly account: string;
+  /** How it came to the account. */
+  readonly proof: IdentityProof;
+  readonly linkedAt: Instant;
 }
 
 /** An agent's account. */
