@@ -133,17 +133,17 @@ describe('a payment header is read in one way only', () => {
       expect(refusal(base64('['.repeat(6000))).message).toContain('is not JSON');
     });
 
-    it('takes 64 keys in all and refuses 65', () => {
+    it('takes 128 keys in all and refuses 129', () => {
       const own = json.split(':').length - 1 - json.split('https:').length + 1 - (json.split('eip155:').length - 1);
       const keys = (count: number) => `{${Array.from({ length: count }, (_, index) => `"k${index}":1`).join(',')}}`;
-      expect(decodePaymentHeader(withExtension(keys(64 - own - 1))).ok).toBe(true);
-      expect(refusal(withExtension(keys(64 - own))).message).toContain('64 keys');
+      expect(decodePaymentHeader(withExtension(keys(128 - own - 1))).ok).toBe(true);
+      expect(refusal(withExtension(keys(128 - own))).message).toContain('128 keys');
     });
 
-    it('takes strings and keys of 512 characters and refuses 513', () => {
-      expect(decodePaymentHeader(withExtension(`{"a":"${'x'.repeat(512)}"}`)).ok).toBe(true);
-      expect(refusal(withExtension(`{"a":"${'x'.repeat(513)}"}`)).message).toContain('512');
-      expect(refusal(withExtension(`{"${'x'.repeat(513)}":1}`)).message).toContain('512');
+    it('takes strings and keys of 2048 characters and refuses 2049', () => {
+      expect(decodePaymentHeader(withExtension(`{"a":"${'x'.repeat(2048)}"}`)).ok).toBe(true);
+      expect(refusal(withExtension(`{"a":"${'x'.repeat(2049)}"}`)).message).toContain('2048');
+      expect(refusal(withExtension(`{"${'x'.repeat(2049)}":1}`)).message).toContain('2048');
     });
 
     it.each(['1e999', '-1e999'])('refuses %s, which is not finite', (number) => {

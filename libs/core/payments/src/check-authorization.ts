@@ -3,13 +3,13 @@ import type { ExactAuthorization, X402Error } from '@core/x402';
 /** Seconds a handler may take before its payment is voided. */
 export const SERVICE_SECONDS = 120;
 /** Seconds a settlement must still have when the work begins. */
-const SETTLE_SECONDS = 30;
+export const SETTLE_SECONDS = 30;
 /** What a payer's clock may run ahead of the chain's when it computes `validBefore`. */
 const SKEW_SECONDS = 60;
 /** EIP-3009 compares `validBefore` with the block that carries the transfer: the margin the public facilitator asks for. */
 const FACILITATOR_SECONDS = 6;
 
-export type AuthorizationCheck =
+type AuthorizationCheck =
   { readonly ok: true } | { readonly ok: false; readonly reason: X402Error; readonly message: string };
 
 const refuse = (reason: X402Error, message: string): AuthorizationCheck => ({ ok: false, reason, message });

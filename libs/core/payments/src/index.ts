@@ -10,6 +10,16 @@ export {
   requirementsOf,
   requirementV1Of,
 } from './quote.js';
-export { checkAuthorization, SERVICE_SECONDS, type AuthorizationCheck } from './check-authorization.js';
+export { checkAuthorization, SERVICE_SECONDS, SETTLE_SECONDS } from './check-authorization.js';
 export { releaseLevel, releases, type ReleasePolicy } from './release.js';
-export { captureExact, type CaptureVerdict } from './capture.js';
+export { captureExact } from './capture.js';
+export {
+  type OpenCall,
+  type VoucherDecision,
+  decideVoucher,
+  mirrorSeconds,
+  minDeposit,
+  leastDeposit,
+} from './channel-vouchers.js';
+export { chargeVoucher } from './channel-charge.js';
+export { checkDeposit } from './channel-deposit.js';

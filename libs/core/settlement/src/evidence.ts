@@ -4,7 +4,7 @@ import type { AuthorizationKey, ExpectedTransfer, Receipt, TokenEvent } from './
  * What a transaction says of one authorization. paid: it was used, and the transfer that belongs to it is the one we wait for ·
  * otherwise: it was used or cancelled, and paid somebody or something else · absent: the transaction does not concern it.
  */
-export type Evidence =
+type Evidence =
   { readonly kind: 'paid'; readonly logIndex: number } | { readonly kind: 'otherwise' } | { readonly kind: 'absent' };
 
 const ABSENT: Evidence = { kind: 'absent' };

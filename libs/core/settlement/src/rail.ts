@@ -1,4 +1,4 @@
-import type { Hex } from '@core/x402';
+import type { ChannelConfig, Hex } from '@core/x402';
 import type { Fees, Market } from './fees.js';
 
 /** A block by height and hash. */
@@ -38,6 +38,14 @@ export interface AuthorizedTransfer extends ExpectedTransfer {
   readonly validBefore: bigint;
   /** 65 bytes. */
   readonly signature: Hex;
+  /** Set when the transfer funds a channel: `payTo` is the collector then, and the nonce follows from channel and salt. */
+  readonly deposit?: ChannelFunding;
+}
+
+/** The channel that a transfer funds. */
+interface ChannelFunding {
+  readonly config: ChannelConfig;
+  readonly salt: Hex;
 }
 
 /** What a token contract said in a transaction, in order. */
@@ -109,8 +117,8 @@ export abstract class SettlementRail {
   abstract market(): Promise<Market>;
   /** The relayer key's native balance, atomic. */
   abstract balance(signer: Hex): Promise<bigint>;
-  /** The gas limit a transaction of so many transfers gets. */
-  abstract gasLimit(items: number): bigint;
+  /** The gas limit a transaction of so many transfers gets, so many of which fund channels. */
+  abstract gasLimit(items: number, deposits?: number): bigint;
   /** Signs the transfers as one transaction. Does not touch the network. */
   abstract sign(plan: {
     signer: Hex;

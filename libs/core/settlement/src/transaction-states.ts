@@ -21,9 +21,6 @@ export const TRANSACTION_TRANSITIONS: Readonly<Record<TransactionState, readonly
   dropped: [],
 };
 
-/** States that still have something to wait for. */
-export const OPEN_TRANSACTION_STATES: readonly TransactionState[] = ['signed', 'broadcast', 'mined', 'reverted'];
-
 /** @throws Fault invariant_broken when the transition is not legal. */
 export function advanceTransaction(from: TransactionState, to: TransactionState): TransactionState {
   if (!TRANSACTION_TRANSITIONS[from].includes(to)) {

@@ -30,7 +30,7 @@ export interface Sighting {
   readonly nextNonce: { readonly latest: bigint; readonly finalized: bigint } | undefined;
 }
 
-export interface Patience {
+interface Patience {
   /** After so long without a receipt the same bytes are sent again. */
   readonly resendAfterMs: number;
   /** After so long without a receipt the fees are raised. */

@@ -1,47 +1,119 @@
 /**
- * Reason codes a peer may meet: the general ones and those of scheme `exact` with EIP-3009, as the public packages emit
- * them. They are part of the wire: never rename one.
+ * Reason codes a peer may meet: the general ones and those of the schemes `exact`, `upto` and `batch-settlement` on EVM
+ * chains, as the public packages emit them. They are part of the wire: never rename one.
  */
-export const X402_ERRORS = [
-  'insufficient_funds',
-  'invalid_network',
-  'invalid_payload',
-  'invalid_payment_requirements',
-  'invalid_scheme',
-  'unsupported_scheme',
-  'invalid_x402_version',
-  'invalid_transaction_state',
-  'unexpected_verify_error',
-  'unexpected_settle_error',
-  'settlement_pending',
-  'extension_echo_mismatch',
-  'unsupported_payload_type',
-  'asset_not_deployed_contract',
-  'eip6492_factory_not_allowed',
-  'smart_wallet_deployment_failed',
-  'invalid_exact_evm_scheme',
-  'invalid_exact_evm_network_mismatch',
-  'invalid_exact_evm_missing_eip712_domain',
-  'invalid_exact_evm_recipient_mismatch',
-  'invalid_exact_evm_signature',
-  'invalid_exact_evm_failed_to_parse_signature',
-  'invalid_exact_evm_payload_authorization_valid_before',
-  'invalid_exact_evm_payload_authorization_valid_after',
-  'invalid_exact_evm_authorization_value',
-  'invalid_exact_evm_payload_authorization_value_mismatch',
-  'invalid_exact_evm_payload_undeployed_smart_wallet',
-  'invalid_exact_evm_insufficient_balance',
-  'invalid_exact_evm_nonce_already_used',
-  'invalid_exact_evm_token_name_mismatch',
-  'invalid_exact_evm_token_version_mismatch',
-  'invalid_exact_evm_eip3009_not_supported',
-  'invalid_exact_evm_transaction_simulation_failed',
-  'invalid_exact_evm_transaction_failed',
-  'invalid_exact_evm_transfer_event_mismatch',
-] as const;
-
-export type X402Error = (typeof X402_ERRORS)[number];
-
-const KNOWN: ReadonlySet<string> = new Set(X402_ERRORS);
-
-export const isX402Error = (text: string): text is X402Error => KNOWN.has(text);
+export type X402Error =
+  | 'insufficient_funds'
+  | 'invalid_network'
+  | 'invalid_payload'
+  | 'invalid_payment_requirements'
+  | 'invalid_scheme'
+  | 'unsupported_scheme'
+  | 'invalid_x402_version'
+  | 'invalid_transaction_state'
+  | 'unexpected_verify_error'
+  | 'unexpected_settle_error'
+  | 'settlement_pending'
+  | 'extension_echo_mismatch'
+  | 'unsupported_payload_type'
+  | 'asset_not_deployed_contract'
+  | 'eip6492_factory_not_allowed'
+  | 'smart_wallet_deployment_failed'
+  | 'invalid_exact_evm_scheme'
+  | 'invalid_exact_evm_network_mismatch'
+  | 'invalid_exact_evm_missing_eip712_domain'
+  | 'invalid_exact_evm_recipient_mismatch'
+  | 'invalid_exact_evm_signature'
+  | 'invalid_exact_evm_failed_to_parse_signature'
+  | 'invalid_exact_evm_payload_authorization_valid_before'
+  | 'invalid_exact_evm_payload_authorization_valid_after'
+  | 'invalid_exact_evm_authorization_value'
+  | 'invalid_exact_evm_payload_authorization_value_mismatch'
+  | 'invalid_exact_evm_payload_undeployed_smart_wallet'
+  | 'invalid_exact_evm_insufficient_balance'
+  | 'invalid_exact_evm_nonce_already_used'
+  | 'invalid_exact_evm_token_name_mismatch'
+  | 'invalid_exact_evm_token_version_mismatch'
+  | 'invalid_exact_evm_eip3009_not_supported'
+  | 'invalid_exact_evm_transaction_simulation_failed'
+  | 'invalid_exact_evm_transaction_failed'
+  | 'invalid_exact_evm_transfer_event_mismatch'
+  | 'invalid_permit2_spender'
+  | 'invalid_permit2_recipient_mismatch'
+  | 'invalid_permit2_signature'
+  | 'permit2_deadline_expired'
+  | 'permit2_not_yet_valid'
+  | 'permit2_amount_mismatch'
+  | 'permit2_token_mismatch'
+  | 'permit2_allowance_required'
+  | 'permit2_simulation_failed'
+  | 'permit2_insufficient_balance'
+  | 'permit2_proxy_not_deployed'
+  | 'permit2_invalid_amount'
+  | 'permit2_invalid_destination'
+  | 'permit2_invalid_owner'
+  | 'permit2_payment_too_early'
+  | 'permit2_invalid_nonce'
+  | 'permit2_2612_amount_mismatch'
+  | 'invalid_upto_evm_scheme'
+  | 'invalid_upto_evm_network_mismatch'
+  | 'invalid_upto_evm_payload_settlement_exceeds_amount'
+  | 'invalid_upto_evm_transaction_failed'
+  | 'upto_amount_exceeds_permitted'
+  | 'upto_unauthorized_facilitator'
+  | 'upto_facilitator_mismatch'
+  | 'invalid_batch_settlement_evm_authorizer_address_mismatch'
+  | 'invalid_batch_settlement_evm_authorizer_not_configured'
+  | 'invalid_batch_settlement_evm_channel_busy'
+  | 'invalid_batch_settlement_evm_channel_id_invalid'
+  | 'invalid_batch_settlement_evm_channel_id_mismatch'
+  | 'invalid_batch_settlement_evm_channel_not_found'
+  | 'invalid_batch_settlement_evm_charge_exceeds_signed_cumulative'
+  | 'invalid_batch_settlement_evm_claim_simulation_failed'
+  | 'invalid_batch_settlement_evm_claim_transaction_failed'
+  | 'invalid_batch_settlement_evm_cumulative_amount_mismatch'
+  | 'invalid_batch_settlement_evm_cumulative_below_claimed'
+  | 'invalid_batch_settlement_evm_cumulative_exceeds_balance'
+  | 'invalid_batch_settlement_evm_deposit_below_min_deposit'
+  | 'invalid_batch_settlement_evm_deposit_simulation_failed'
+  | 'invalid_batch_settlement_evm_deposit_transaction_failed'
+  | 'invalid_batch_settlement_evm_eip2612_amount_mismatch'
+  | 'invalid_batch_settlement_evm_eip2612_asset_mismatch'
+  | 'invalid_batch_settlement_evm_eip2612_deadline_expired'
+  | 'invalid_batch_settlement_evm_eip2612_owner_mismatch'
+  | 'invalid_batch_settlement_evm_eip2612_spender_mismatch'
+  | 'invalid_batch_settlement_evm_eip6492_factory_not_allowed'
+  | 'invalid_batch_settlement_evm_erc20_approval_unavailable'
+  | 'invalid_batch_settlement_evm_erc3009_authorization_required'
+  | 'invalid_batch_settlement_evm_insufficient_balance'
+  | 'invalid_batch_settlement_evm_missing_channel'
+  | 'invalid_batch_settlement_evm_missing_eip712_domain'
+  | 'invalid_batch_settlement_evm_network_mismatch'
+  | 'invalid_batch_settlement_evm_nothing_to_settle'
+  | 'invalid_batch_settlement_evm_payload_authorization_valid_after'
+  | 'invalid_batch_settlement_evm_payload_authorization_valid_before'
+  | 'invalid_batch_settlement_evm_payload_type'
+  | 'invalid_batch_settlement_evm_permit2_allowance_required'
+  | 'invalid_batch_settlement_evm_permit2_amount_mismatch'
+  | 'invalid_batch_settlement_evm_permit2_authorization_required'
+  | 'invalid_batch_settlement_evm_permit2_deadline_expired'
+  | 'invalid_batch_settlement_evm_permit2_invalid_signature'
+  | 'invalid_batch_settlement_evm_permit2_invalid_spender'
+  | 'invalid_batch_settlement_evm_receive_authorization_signature'
+  | 'invalid_batch_settlement_evm_receiver_authorizer_mismatch'
+  | 'invalid_batch_settlement_evm_receiver_mismatch'
+  | 'invalid_batch_settlement_evm_refund_amount_invalid'
+  | 'invalid_batch_settlement_evm_refund_no_balance'
+  | 'invalid_batch_settlement_evm_refund_payload'
+  | 'invalid_batch_settlement_evm_refund_simulation_failed'
+  | 'invalid_batch_settlement_evm_refund_transaction_failed'
+  | 'invalid_batch_settlement_evm_rpc_read_failed'
+  | 'invalid_batch_settlement_evm_scheme'
+  | 'invalid_batch_settlement_evm_settle_simulation_failed'
+  | 'invalid_batch_settlement_evm_settle_transaction_failed'
+  | 'invalid_batch_settlement_evm_smart_wallet_deployment_failed'
+  | 'invalid_batch_settlement_evm_token_mismatch'
+  | 'invalid_batch_settlement_evm_verification_state_unavailable'
+  | 'invalid_batch_settlement_evm_voucher_signature'
+  | 'invalid_batch_settlement_evm_withdraw_delay_mismatch'
+  | 'invalid_batch_settlement_evm_withdraw_delay_out_of_range';

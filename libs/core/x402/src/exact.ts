@@ -7,7 +7,7 @@ import type { JsonObject } from './strict-json.js';
 import { addressText, atomicText, bytes32Text, bytesText } from './wire-values.js';
 
 /** The data of scheme `exact` with EIP-3009, the same in both versions of the protocol. */
-export const exactEip3009PayloadSchema = z.object({
+const exactEip3009PayloadSchema = z.object({
   signature: bytesText,
   authorization: z.object({
     from: addressText,
@@ -20,7 +20,7 @@ export const exactEip3009PayloadSchema = z.object({
     nonce: bytes32Text,
   }),
 });
-export type ExactEip3009Payload = z.output<typeof exactEip3009PayloadSchema>;
+type ExactEip3009Payload = z.output<typeof exactEip3009PayloadSchema>;
 
 /**
  * A payer's signed leave to move `value` atomic units once, valid strictly after `validAfter` and strictly before
@@ -37,7 +37,7 @@ export interface ExactAuthorization {
   readonly signature: Hex;
 }
 
-export type ExactReading =
+type ExactReading =
   | { readonly ok: true; readonly authorization: ExactAuthorization }
   | { readonly ok: false; readonly reason: X402Error; readonly message: string };
 

@@ -1,12 +1,15 @@
 import { type JsonLimits, type JsonReading, readJson } from './strict-json.js';
 
 /** What a header may carry. `characters` bounds the base64 text; what it decodes to is three quarters of that. */
-export interface HeaderLimits extends JsonLimits {
+interface HeaderLimits extends JsonLimits {
   readonly characters: number;
 }
 
-/** For what strangers send: 8 KiB of text, hence at most 6 KiB decoded. */
-export const PAYMENT_LIMITS: HeaderLimits = { characters: 8192, depth: 8, keys: 64, string: 512 };
+/**
+ * For what strangers send: 8 KiB of text, hence at most 6 KiB decoded. Keys and strings leave room for what clients echo of a
+ * challenge's extensions: the schemas of several, and signed offers, which are one string each.
+ */
+export const PAYMENT_LIMITS: HeaderLimits = { characters: 8192, depth: 8, keys: 128, string: 2048 };
 
 /** For what a server answers: a challenge may hold many offers and the schemas of its extensions. */
 export const ANSWER_LIMITS: HeaderLimits = { characters: 65_536, depth: 16, keys: 2048, string: 8192 };

@@ -24,7 +24,7 @@ export const X402_HEADERS = {
 
 /** `message` tells the sender what to mend; it never quotes what was sent. */
 export type Refusal = { readonly ok: false; readonly reason: X402Error; readonly message: string };
-export type Reading<T> = { readonly ok: true; readonly payload: T } | Refusal;
+type Reading<T> = { readonly ok: true; readonly payload: T } | Refusal;
 
 function fit<T>(name: string, version: number | undefined, schema: z.ZodType<T>, json: JsonReading): Reading<T> {
   if (!json.ok) return { ok: false, reason: 'invalid_payload', message: `${name} ${json.message}` };

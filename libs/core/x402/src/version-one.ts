@@ -19,12 +19,11 @@ export const requirementV1Schema = z.object({
 export type RequirementV1 = z.output<typeof requirementV1Schema>;
 
 /** The body of a 402 in version 1, which knows no challenge header. */
-export const paymentRequiredV1Schema = z.object({
-  x402Version: z.literal(1),
-  error: absentOr(z.string()),
-  accepts: z.array(requirementV1Schema),
-});
-export type PaymentRequiredV1 = z.output<typeof paymentRequiredV1Schema>;
+export interface PaymentRequiredV1 {
+  readonly x402Version: 1;
+  readonly error?: string | undefined;
+  readonly accepts: readonly RequirementV1[];
+}
 
 /** What a payer of version 1 sends. It does not echo the offer: the price is computed again and has to be equal. */
 export const paymentPayloadV1Schema = z.object({

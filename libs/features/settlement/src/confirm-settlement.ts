@@ -1,4 +1,3 @@
-import { settlePayment } from '@core/ledger';
 import {
   type ChainView,
   type CrashPoint,
@@ -13,7 +12,9 @@ import type { Hex } from '@core/x402';
 import type { Ledger } from '@features/ledger';
 import type { Writer, WriterTx } from '@platform/database';
 import { Outbox } from '@platform/queues';
+import { settledEntry } from './ended-entries.js';
 import { gasEntries } from './gas-entries.js';
+import { letBatchGo } from './channels/channel-batches.js';
 import type { HandOver } from './hand-over.js';
 import type { PaymentsStore } from './payments.store.js';
 import type { SettlementTerms } from './settlement-terms.js';
@@ -22,7 +23,7 @@ import { NO_FUNDS, type SignersStore } from './signers.store.js';
 import type { OpenTransaction, TransactionsStore } from './transactions.store.js';
 
 /** What a run saw. */
-export interface Confirmed {
+interface Confirmed {
   readonly mined: number;
   readonly reopened: number;
   readonly settled: number;
@@ -142,6 +143,7 @@ export class ConfirmSettlement {
         else others.set(item.id, retryDelayMs(item.attempts));
       }
       await this.payments.include(tx, transaction.batch, receipt, paid);
+      await letBatchGo(tx, transaction.batch, receipt);
       await this.#release(tx, transaction, others);
       await this.payments.announce(tx, transaction.batch);
       tally.mined += 1;
@@ -166,6 +168,7 @@ export class ConfirmSettlement {
     this.crash.reach('settlement.before-final');
     await this.db.transaction(async (tx) => {
       const spent = await this.transactions.end(tx, transaction, state);
+      await letBatchGo(tx, transaction.batch);
       if (spent) await this.ledger.post(tx, ...gasEntries(this.rail.chainId, transaction, spent));
     });
   }
@@ -209,6 +212,7 @@ export class ConfirmSettlement {
         `nonce ${transaction.nonce} was used by an unknown transaction`,
       );
       if (!(await this.transactions.end(tx, transaction, 'dropped'))) return;
+      await letBatchGo(tx, transaction.batch);
       const carried = await this.payments.carried(tx, transaction.batch);
       await this.#release(tx, transaction, new Map(carried.map(({ id }) => [id, 0])));
       tally.alarms.push(
@@ -245,7 +249,12 @@ export class ConfirmSettlement {
     for (let settled = 0; ;) {
       const page = await this.db.transaction(async (tx) => {
         const paid = await this.payments.settle(tx, this.rail.chainId, blockHash, PAGE);
-        await this.ledger.post(tx, ...paid.map(settlePayment));
+        await this.ledger.post(tx, ...paid.map(settledEntry));
+        const refunds = paid.filter(({ origin }) => origin === 'refund');
+        await this.payments.refundsPaid(
+          tx,
+          refunds.map(({ payment }) => payment),
+        );
         for (const { payment } of paid) await this.payments.announce(tx, payment);
         return paid.length;
       });

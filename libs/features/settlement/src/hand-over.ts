@@ -5,7 +5,7 @@ import { NO_FUNDS, type SignerLease, type SignersStore } from './signers.store.j
 import type { TransactionsStore } from './transactions.store.js';
 
 /** Stored bytes on their way to a node, with the lease to sign others for the same nonce. */
-export interface Handed {
+interface Handed {
   readonly id: string;
   readonly batch: string;
   readonly nonce: bigint;

@@ -1,8 +1,9 @@
-export { settlementCommands } from './settlement-commands.js';
-export { SubmitSettlement, type Submitted } from './submit-settlement.js';
-export { ConfirmSettlement, type Confirmed } from './confirm-settlement.js';
+export { settlementCommands, type SettlementCommands } from './settlement-commands.js';
+export { SubmitSettlement } from './submit-settlement.js';
+export { ConfirmSettlement } from './confirm-settlement.js';
 export { RegisterSigners } from './register-signers.js';
 export { VoidExpired } from './void-expired.js';
-export { SweepSettlement, type Overdue } from './sweep-settlement.js';
-export { SettlementReader, type SettlementStanding } from './settlement.reader.js';
+export { SweepSettlement } from './sweep-settlement.js';
+export { SettlementReader } from './settlement.reader.js';
 export type { SettlementTerms } from './settlement-terms.js';
+export type { ClaimTerms } from './channels/claim-terms.js';

@@ -23,7 +23,11 @@ export interface Due {
 }
 
 /** What the ledger must know of a payment that ends. */
-export type EndedPayment = Parameters<typeof settlePayment>[0];
+export type EndedPayment = Parameters<typeof settlePayment>[0] & {
+  readonly payer: string;
+  /** What it was for. */
+  readonly origin: PaidRow['origin'];
+};
 
 interface PaidRow {
   id: string;
@@ -32,9 +36,11 @@ interface PaidRow {
   asset_id: string;
   charged: string;
   pay_to: string;
+  payer: string;
+  origin: 'gate' | 'facilitator' | 'deposit' | 'topup' | 'refund';
 }
 
-const PAID_COLUMNS = 'p.id, p.provider_id, p.account_id, p.asset_id, p.charged::text, p.pay_to';
+const PAID_COLUMNS = 'p.id, p.provider_id, p.account_id, p.asset_id, p.charged::text, p.pay_to, p.payer, p.origin';
 
 const paidCharge = (row: PaidRow): EndedPayment => ({
   provider: row.provider_id,
@@ -42,6 +48,8 @@ const paidCharge = (row: PaidRow): EndedPayment => ({
   payment: row.id,
   charged: amount(assetId(row.asset_id), big(row.charged)),
   payTo: row.pay_to,
+  payer: row.payer,
+  origin: row.origin,
 });
 
 /** Payments between serving and the end. A write names the state, and where it matters the batch, that it was decided on. */
@@ -198,6 +206,22 @@ export class PaymentsStore {
       [batch, id, json],
     );
     return row && paidCharge(row);
+  }
+
+  /** Refunds whose payments are final. */
+  async refundsPaid(tx: WriterTx, payments: readonly string[]): Promise<void> {
+    if (payments.length === 0) return;
+    await tx.query("UPDATE refunds SET state = 'paid', reason = NULL, ended_at = now() WHERE payment_id = ANY ($1)", [
+      payments,
+    ]);
+  }
+
+  /** A refund whose payment is proven failed is owed again; the next one has another nonce. */
+  async refundFailed(tx: WriterTx, payment: string, reason: string): Promise<void> {
+    await tx.query(
+      "UPDATE refunds SET state = 'owed', payment_id = NULL, attempt = attempt + 1, reason = $2 WHERE payment_id = $1",
+      [payment, reason],
+    );
   }
 
   /** Lets go of reservations whose time is over, by the database's clock. */

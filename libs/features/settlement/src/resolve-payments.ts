@@ -1,4 +1,3 @@
-import { failPayment } from '@core/ledger';
 import {
   type ChainView,
   judge,
@@ -9,11 +8,12 @@ import {
 } from '@core/settlement';
 import type { Ledger } from '@features/ledger';
 import type { Writer } from '@platform/database';
+import { failedEntry } from './ended-entries.js';
 import type { PaymentsStore } from './payments.store.js';
 import type { SettlingPayment } from './settling-payment.js';
 
 /** How the payments of a batch that no transaction of ours carries were resolved. */
-export interface Resolved {
+interface Resolved {
   readonly included: number;
   readonly failed: number;
   readonly waiting: number;
@@ -74,7 +74,9 @@ export class ResolvePayments {
   ): Promise<void> {
     await this.db.transaction(async (tx) => {
       const paid = await this.payments.fail(tx, batch, item.id, proof);
-      if (paid) await this.ledger.post(tx, failPayment(paid));
+      if (!paid) return;
+      await this.ledger.post(tx, failedEntry(paid));
+      if (paid.origin === 'refund') await this.payments.refundFailed(tx, item.id, proof.kind);
     });
   }
 }

@@ -1,7 +1,7 @@
 import type { Writer } from '@platform/database';
 
 /** How settlement stands, for health and metrics. */
-export interface SettlementStanding {
+interface SettlementStanding {
   /** By state: signed, broadcast, mined, reverted. */
   readonly openTransactions: Readonly<Record<string, number>>;
   /** By state: served, settling, included. */

@@ -1,6 +1,6 @@
 import type { AuthorizedTransfer } from '@core/settlement';
+import type { ChannelConfig, Hex } from '@core/x402';
 import { big } from '@platform/database';
-import type { Hex } from '@core/x402';
 
 /** A payment on its way to the chain. */
 export interface SettlingPayment extends AuthorizedTransfer {
@@ -14,7 +14,13 @@ export interface SettlingPayment extends AuthorizedTransfer {
 
 /** The columns of `payments p` that make a settling payment. */
 export const SETTLING_COLUMNS = `p.id, p.provider_id, p.asset, p.payer, p.pay_to, p.amount::text, p.valid_after::text,
-  p.valid_before::text, p.nonce, p.signature, p.attempts, extract(epoch FROM p.reserved_at)::bigint::text AS reserved_at`;
+  p.valid_before::text, p.nonce, p.signature, p.attempts, extract(epoch FROM p.reserved_at)::bigint::text AS reserved_at,
+  CASE WHEN p.origin = 'deposit' THEN (
+    SELECT jsonb_build_object('payer', c.payer, 'payerAuthorizer', c.payer_authorizer, 'receiver', c.receiver,
+      'receiverAuthorizer', c.receiver_authorizer, 'token', c.token, 'withdrawDelay', c.withdraw_delay,
+      'configSalt', '0x' || encode(c.salt, 'hex'), 'depositSalt', '0x' || encode(d.salt, 'hex'))
+    FROM channel_deposits d JOIN channels c ON c.id = d.channel WHERE d.payment_id = p.id
+  ) END AS deposit`;
 
 export interface SettlingRow {
   readonly id: string;
@@ -29,6 +35,7 @@ export interface SettlingRow {
   readonly signature: Buffer;
   readonly attempts: number;
   readonly reserved_at: string;
+  readonly deposit: (Omit<ChannelConfig, 'salt'> & { readonly configSalt: Hex; readonly depositSalt: Hex }) | null;
 }
 
 export const hexOf = (bytes: Buffer): Hex => `0x${bytes.toString('hex')}`;
@@ -47,4 +54,11 @@ export const settlingPayment = (row: SettlingRow): SettlingPayment => ({
   signature: hexOf(row.signature),
   attempts: row.attempts,
   reservedAt: big(row.reserved_at),
+  ...depositOf(row),
 });
+
+function depositOf({ deposit }: SettlingRow): Pick<AuthorizedTransfer, 'deposit'> {
+  if (!deposit) return {};
+  const { configSalt, depositSalt, ...config } = deposit;
+  return { deposit: { config: { ...config, salt: configSalt }, salt: depositSalt } };
+}

@@ -11,7 +11,7 @@ import { NO_FUNDS, type SignerLease, type SignersStore } from './signers.store.j
 import type { TransactionsStore } from './transactions.store.js';
 
 /** What a run did. */
-export interface Submitted {
+interface Submitted {
   readonly transactions: number;
   readonly payments: number;
   /** Payments that were not sent: paid, failed or to be tried again. */
@@ -98,7 +98,7 @@ export class SubmitSettlement {
       throw error;
     }
     if (passing.length === 0) return 0;
-    const fees = lease ? await this.#fees(lease, passing.length, alarms) : undefined;
+    const fees = lease ? await this.#fees(lease, passing, alarms) : undefined;
     if (!lease || !fees) {
       await this.#postpone(batch, passing);
       return 0;
@@ -126,7 +126,7 @@ export class SubmitSettlement {
   }
 
   /** What to offer for gas; undefined when the market is above the cap or the key cannot pay. */
-  async #fees(lease: SignerLease, items: number, alarms: string[]): Promise<Fees | undefined> {
+  async #fees(lease: SignerLease, items: readonly SettlingPayment[], alarms: string[]): Promise<Fees | undefined> {
     const { chainId } = this.rail;
     const [market, balance] = await Promise.all([this.rail.market(), this.rail.balance(lease.signer)]);
     const fees = firstFees(market, this.terms.feeCap);
@@ -134,7 +134,8 @@ export class SubmitSettlement {
       alarms.push('gas costs more than the cap: settlement waits');
       return undefined;
     }
-    if (balance >= this.rail.gasLimit(items) * fees.maxFeePerGas) return fees;
+    const deposits = items.filter(({ deposit }) => deposit !== undefined).length;
+    if (balance >= this.rail.gasLimit(items.length, deposits) * fees.maxFeePerGas) return fees;
     await this.signers.pause(this.db, chainId, lease.signer, NO_FUNDS);
     alarms.push(`relayer key ${lease.signer} cannot pay for gas and is paused until it can`);
     return undefined;

@@ -1,7 +1,7 @@
 import type { Writer } from '@platform/database';
 
 /** Chains with work that waits, and since when. */
-export interface Overdue {
+interface Overdue {
   readonly chainId: number;
   readonly queue: 'submit-settlement' | 'confirm-settlement';
   /** How long the oldest of it is overdue. */

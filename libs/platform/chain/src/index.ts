@@ -1,5 +1,10 @@
 export { Eip3009Verifier } from './verify-authorization.js';
+export { TextSignatures } from './text-signatures.js';
+export { ChannelVerifier } from './verify-voucher.js';
+export { ChannelAuthorizer } from './channel-authorizer.js';
+export { ChannelTypedData } from './channel-typed-data.js';
 export { TypedData } from './typed-data.js';
 export { UsdcRail, type UsdcRailSettings } from './usdc-rail.js';
 export { UsdcReader, type UsdcReaderSettings } from './usdc-reader.js';
 export { UsdcRegistry, type UsdcRegistrySettings, type TokenStanding } from './usdc-registry.js';
+export { EvmChannelChain, type EvmChannelChainSettings } from './channel-chain.js';

@@ -1,3 +1,5 @@
+import { Agent as HttpAgent, type IncomingMessage, request as httpRequest } from 'node:http';
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { Fault } from '@core/faults';
 
 export interface RpcRequest {
@@ -31,7 +33,11 @@ const isAnswer = (value: unknown): value is WireAnswer => typeof value === 'obje
 const silent = (why: string, cause?: unknown): Fault =>
   new Fault('unavailable', 'The chain cannot be reached; try again shortly.', { cause: cause ?? new Error(why) });
 
-/** One node's JSON-RPC over HTTP. Several questions travel in one request. */
+/** Of all nodes: a connection that is kept open is used by whoever asks next. */
+const plain = new HttpAgent({ keepAlive: true });
+const encrypted = new HttpsAgent({ keepAlive: true });
+
+/** One node's JSON-RPC over HTTP. Several questions travel in one request, over connections that are kept open. */
 export class JsonRpc {
   #id = 0;
 
@@ -65,20 +71,57 @@ export class JsonRpc {
   }
 
   async #post(body: unknown): Promise<unknown> {
-    let response: Response;
+    const text = JSON.stringify(body);
     try {
-      response = await fetch(this.url, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify(body),
-        signal: AbortSignal.timeout(this.timeoutMs),
+      const { status, answer } = await this.#exchange(text).catch((error: unknown) => {
+        // The node had closed a connection that was kept: it has not seen the question.
+        if (error instanceof ClosedMeanwhile) return this.#exchange(text);
+        throw error;
       });
       // Some nodes answer a refusal with status 400 or 500 and a proper body; too many requests and gateways' errors have none.
-      if (!response.ok && (response.status === 429 || response.status > 500))
-        throw new Error(`status ${response.status}`);
-      return await response.json();
+      if (status === 429 || status > 500 || (status >= 300 && status < 400)) throw new Error(`status ${status}`);
+      return JSON.parse(answer) as unknown;
     } catch (error) {
       throw silent('the node cannot be reached', error);
     }
   }
+
+  #exchange(text: string): Promise<{ readonly status: number; readonly answer: string }> {
+    return new Promise((resolve, reject) => {
+      const settings = {
+        method: 'POST',
+        headers: {
+          'content-type': 'application/json',
+          accept: 'application/json',
+          'user-agent': 'farebox',
+          'content-length': Buffer.byteLength(text),
+        },
+      };
+      const request = this.url.startsWith('https:')
+        ? httpsRequest(this.url, { ...settings, agent: encrypted })
+        : httpRequest(this.url, { ...settings, agent: plain });
+      const late = setTimeout(
+        () => request.destroy(new Error(`no answer within ${this.timeoutMs} ms`)),
+        this.timeoutMs,
+      );
+      const fail = (error: NodeJS.ErrnoException): void => {
+        clearTimeout(late);
+        reject(request.reusedSocket && error.code === 'ECONNRESET' ? new ClosedMeanwhile() : error);
+      };
+      request.on('error', fail);
+      request.on('response', (response: IncomingMessage) => {
+        let answer = '';
+        response.setEncoding('utf8');
+        response.on('data', (part: string) => (answer += part));
+        response.on('error', fail);
+        response.on('end', () => {
+          clearTimeout(late);
+          resolve({ status: response.statusCode ?? 0, answer });
+        });
+      });
+      request.end(text);
+    });
+  }
 }
+
+class ClosedMeanwhile extends Error {}

@@ -5,13 +5,13 @@ const DOMAIN_TYPE = 'EIP712Domain(string name,string version,uint256 chainId,add
 const TRANSFER_TYPE =
   'TransferWithAuthorization(address from,address to,uint256 value,uint256 validAfter,uint256 validBefore,bytes32 nonce)';
 
-const WORD = 32;
+export const WORD = 32;
 const ADDRESS_BYTES = 20;
 const LOW_64 = (1n << 64n) - 1n;
 const DOMAINS_KEPT = 1024;
 
 /** Writes 0 ≤ value < 2^256 as a big-endian word. Amounts and times fit 64 bits nearly always, so that case is one write. */
-function writeUint256(target: Buffer, offset: number, value: bigint): void {
+export function writeUint256(target: Buffer, offset: number, value: bigint): void {
   target.writeBigUInt64BE(value & LOW_64, offset + 24);
   const high = value >> 64n;
   if (high === 0n) {
@@ -23,8 +23,13 @@ function writeUint256(target: Buffer, offset: number, value: bigint): void {
   target.writeBigUInt64BE(high >> 128n, offset);
 }
 
+/** Writes the bytes of a checked bytes32. */
+export const writeBytes32 = (target: Buffer, offset: number, text: string): void => {
+  target.write(text.slice(2), offset, WORD, 'hex');
+};
+
 /** Writes the bytes of a checked address at the end of a word whose head is zero. */
-const writeAddress = (target: Buffer, offset: number, address: string): void => {
+export const writeAddress = (target: Buffer, offset: number, address: string): void => {
   target.write(address.slice(2), offset + WORD - ADDRESS_BYTES, ADDRESS_BYTES, 'hex');
 };
 
@@ -89,7 +94,7 @@ export class TypedData {
     writeUint256(struct, 3 * WORD, authorization.value);
     writeUint256(struct, 4 * WORD, authorization.validAfter);
     writeUint256(struct, 5 * WORD, authorization.validBefore);
-    struct.write(authorization.nonce.slice(2), 6 * WORD, WORD, 'hex');
+    writeBytes32(struct, 6 * WORD, authorization.nonce);
     envelope.set(this.domainSeparator(token), 2);
     envelope.set(this.keccak(struct), 2 + WORD);
     return this.keccak(envelope);

@@ -13,11 +13,13 @@ import {
   type Simulation,
 } from '@core/settlement';
 import { Fault } from '@core/faults';
-import type { Hex } from '@core/x402';
+import { BATCH_CONTRACTS, type BatchContracts, type Hex } from '@core/x402';
 import { z } from 'zod';
 import { answerTo } from './broadcast-answers.js';
+import { blockByTag, type Finality, readChainView } from './chain-view.js';
+import { depositData } from './channel-calls.js';
 import { JsonRpc, RpcRefusal } from './json-rpc.js';
-import { decodeReturns, encodeCalls } from './multicall.js';
+import { type Call, decodeReturns, encodeCalls } from './multicall.js';
 import { RelayerKeys } from './relayer-keys.js';
 import { blockShape, hex, logShape, quantityShape, readAnswer, readBlock, toQuantity } from './rpc-shapes.js';
 import { AUTHORIZATION_CANCELED, AUTHORIZATION_USED, authorizationStateCall, transferCall } from './token-calls.js';
@@ -29,13 +31,18 @@ export interface UsdcRailSettings {
   readonly multicall: string;
   /** Private keys. */
   readonly relayerKeys: readonly string[];
-  /** The chain's own tag, or so many blocks on top. */
-  readonly finality: 'finalized' | number;
+  readonly finality: Finality;
+  /** Where channels are funded; the genuine ones when left out. */
+  readonly contracts?: BatchContracts;
 }
 
-/** Gas of the transaction itself and of one transfer at its dearest: a payee that never had any USDC. */
+/**
+ * Gas of the transaction itself, of one transfer at its dearest (a payee that never had any USDC), and of one deposit at its dearest
+ * (a channel never funded, 160 k by itself).
+ */
 const GAS_BASE = 60_000n;
 const GAS_PER_TRANSFER = 85_000n;
+const GAS_PER_DEPOSIT = 250_000n;
 /** No transaction may use more on Base and on other chains since Fusaka (EIP-7825). */
 const GAS_CAP = 16_777_216n;
 const MOST_PER_TRANSACTION = Number((GAS_CAP - GAS_BASE) / GAS_PER_TRANSFER);
@@ -51,7 +58,8 @@ export class UsdcRail extends SettlementRail {
   readonly #rpc: JsonRpc;
   readonly #keys: RelayerKeys;
   readonly #multicall: Hex;
-  readonly #finality: 'finalized' | number;
+  readonly #finality: Finality;
+  readonly #contracts: BatchContracts;
 
   constructor(settings: UsdcRailSettings) {
     super();
@@ -61,17 +69,11 @@ export class UsdcRail extends SettlementRail {
     this.#keys = new RelayerKeys(settings.relayerKeys, settings.chainId, this.#multicall);
     this.signers = this.#keys.addresses;
     this.#finality = settings.finality;
+    this.#contracts = settings.contracts ?? BATCH_CONTRACTS;
   }
 
-  async view(): Promise<ChainView> {
-    if (this.#finality === 'finalized') {
-      const [latest, finalized] = await this.#rpc.all(['latest', 'finalized'].map(blockByTag));
-      return { head: readBlock(latest), finalized: readBlock(finalized) };
-    }
-    const head = readBlock(await this.#rpc.call('eth_getBlockByNumber', 'latest', false));
-    const depth = BigInt(this.#finality);
-    const height = head.number > depth ? head.number - depth : 0n;
-    return { head, finalized: readBlock(await this.#rpc.call('eth_getBlockByNumber', toQuantity(height), false)) };
+  view(): Promise<ChainView> {
+    return readChainView(this.#rpc, this.#finality);
   }
 
   async blockHashes(numbers: readonly bigint[]): Promise<ReadonlyMap<bigint, Hex>> {
@@ -85,7 +87,7 @@ export class UsdcRail extends SettlementRail {
       from: this.signers[0],
       to: this.#multicall,
       data: this.#batch(items),
-      gas: toQuantity(this.gasLimit(items.length)),
+      gas: toQuantity(this.#gasOf(items)),
     };
     const [answer] = await this.#rpc.all([{ method: 'eth_call', params: [call, 'latest'] }]);
     if (answer instanceof RpcRefusal) return { kind: 'refused', reason: answer.message };
@@ -93,7 +95,15 @@ export class UsdcRail extends SettlementRail {
   }
 
   #batch(items: readonly AuthorizedTransfer[]): Hex {
-    return encodeCalls(items.map((item) => ({ target: item.token, data: transferCall(item) })));
+    return encodeCalls(items.map((item) => this.#call(item)));
+  }
+
+  #call(item: AuthorizedTransfer): Call {
+    if (!item.deposit) return { target: item.token, data: transferCall(item) };
+    const { validAfter, validBefore, signature, value, deposit } = item;
+    const authorization = { method: 'eip3009', validAfter, validBefore, salt: deposit.salt, signature } as const;
+    const data = depositData(deposit.config, { amount: value, authorization }, this.#contracts.erc3009Collector);
+    return { target: this.#contracts.settlement, data: data.slice(2) };
   }
 
   async market(): Promise<Market> {
@@ -111,9 +121,13 @@ export class UsdcRail extends SettlementRail {
     return readAnswer(quantityShape, await this.#ask('eth_getBalance', signer, 'latest'));
   }
 
-  gasLimit(items: number): bigint {
-    const limit = GAS_BASE + GAS_PER_TRANSFER * BigInt(items);
+  gasLimit(items: number, deposits = 0): bigint {
+    const limit = GAS_BASE + GAS_PER_TRANSFER * BigInt(items - deposits) + GAS_PER_DEPOSIT * BigInt(deposits);
     return limit < GAS_CAP ? limit : GAS_CAP;
+  }
+
+  #gasOf(items: readonly AuthorizedTransfer[]): bigint {
+    return this.gasLimit(items.length, items.filter(({ deposit }) => deposit !== undefined).length);
   }
 
   sign(plan: {
@@ -122,7 +136,7 @@ export class UsdcRail extends SettlementRail {
     items: readonly AuthorizedTransfer[];
     fees: Fees;
   }): Promise<SignedTransaction> {
-    const gas = this.gasLimit(plan.items.length);
+    const gas = this.#gasOf(plan.items);
     return this.#keys.sign(plan.signer, plan.nonce, { data: this.#batch(plan.items), gas }, plan.fees);
   }
 
@@ -186,5 +200,3 @@ export class UsdcRail extends SettlementRail {
     return answer;
   }
 }
-
-const blockByTag = (tag: string) => ({ method: 'eth_getBlockByNumber', params: [tag, false] });

@@ -21,13 +21,18 @@ export interface UsdcReaderSettings {
   readonly pollMs: number;
 }
 
-/** Reads what the gate must know of a payer. Requests of the same moment share one `eth_call`. */
+/**
+ * Reads what the gate must know of a payer. Requests of the same moment share one `eth_call`. Balance and nonce are asked for each
+ * time; what only the token's issuer changes is asked once a block, as seen by `head`.
+ */
 export class UsdcReader extends ChainReader {
   readonly #rpc: JsonRpc;
   readonly #multicall: Hex;
   readonly #pollMs: number;
   readonly #gathered: GroupCommit<PayerStateRequest, PayerState>;
   readonly #codes = new Map<Hex, { readonly hasCode: boolean; readonly until: number }>();
+  /** Answers that hold for as long as the head is the same, by call. */
+  readonly #ofThisHead = new Map<string, bigint>();
   #head: ChainHead | undefined;
   #refresh: Promise<ChainHead> | undefined;
 
@@ -60,6 +65,7 @@ export class UsdcReader extends ChainReader {
 
   async #fetchHead(): Promise<ChainHead> {
     const block = readBlock(await this.#rpc.call('eth_getBlockByNumber', 'latest', false));
+    if (block.hash !== this.#head?.hash) this.#ofThisHead.clear();
     this.#head = { ...block, fetchedAt: this.clock.now() };
     return this.#head;
   }
@@ -69,14 +75,15 @@ export class UsdcReader extends ChainReader {
   }
 
   async #read(requests: readonly PayerStateRequest[]): Promise<PayerState[]> {
-    const calls = new DistinctCalls();
+    const calls = new DistinctCalls(this.#ofThisHead);
     const places = requests.map(({ token, payer, payTo, nonce }) => ({
       balance: calls.place(token, balanceCall(payer)),
       used: calls.place(token, authorizationStateCall({ token, payer, nonce })),
-      payerBlocked: calls.place(token, blacklistedCall(payer)),
-      payToBlocked: calls.place(token, blacklistedCall(payTo)),
-      paused: calls.place(token, PAUSED),
+      payerBlocked: calls.placeOnce(token, blacklistedCall(payer)),
+      payToBlocked: calls.placeOnce(token, blacklistedCall(payTo)),
+      paused: calls.placeOnce(token, PAUSED),
     }));
+    const head = this.#head;
     const now = this.clock.now();
     const strangers = [...new Set(requests.map(({ payer }) => payer))].filter(
       (payer) => (this.#codes.get(payer)?.until ?? 0) <= now,
@@ -90,21 +97,33 @@ export class UsdcReader extends ChainReader {
       this.#codes.set(payer, { hasCode: readAnswer(hex, codes[i]) !== '0x', until: now + CODE_KEPT_MS });
     });
     const answers = decodeReturns(readAnswer(hex, returned), calls.list.length);
+    // Kept for the head at which it was asked, or a later one of the same block.
+    if (this.#ofThisHead.size > CODES_KEPT) this.#ofThisHead.clear();
+    if (head !== undefined && head.hash === this.#head?.hash)
+      for (const [key, place] of calls.once) this.#ofThisHead.set(key, numberIn(answers[place]));
+    const read = (place: Place): bigint => (typeof place === 'bigint' ? place : numberIn(answers[place]));
     return places.map(({ balance, used, payerBlocked, payToBlocked, paused }, i) => ({
-      balance: numberIn(answers[balance]),
-      nonceUsed: numberIn(answers[used]) !== 0n,
-      blocked: numberIn(answers[payerBlocked]) !== 0n || numberIn(answers[payToBlocked]) !== 0n,
-      paused: numberIn(answers[paused]) !== 0n,
+      balance: read(balance),
+      nonceUsed: read(used) !== 0n,
+      blocked: read(payerBlocked) !== 0n || read(payToBlocked) !== 0n,
+      paused: read(paused) !== 0n,
       // A payer whose code is not known counts as one that has code, which is the careful answer.
       hasCode: this.#codes.get(requests[i]?.payer ?? '0x')?.hasCode ?? true,
     }));
   }
 }
 
+/** The index of a call's answer, or the answer that is known already. */
+type Place = number | bigint;
+
 /** Calls of one look at the chain, each made once however many requests need its answer. */
 class DistinctCalls {
   readonly list: Call[] = [];
+  /** Those whose answers are kept, with their place. */
+  readonly once = new Map<string, number>();
   readonly #places = new Map<string, number>();
+
+  constructor(private readonly known: ReadonlyMap<string, bigint>) {}
 
   place(target: Hex, data: string): number {
     const key = target + data;
@@ -112,6 +131,15 @@ class DistinctCalls {
     if (known !== undefined) return known;
     this.#places.set(key, this.list.length);
     return this.list.push({ target, data }) - 1;
+  }
+
+  placeOnce(target: Hex, data: string): Place {
+    const key = target + data;
+    const known = this.known.get(key);
+    if (known !== undefined) return known;
+    const place = this.place(target, data);
+    this.once.set(key, place);
+    return place;
   }
 }
 
