@@ -130,7 +130,7 @@ export default {
         pathNot: [
           '^libs/$1/',
           '^libs/[^/]+/[^/]+/src/index\\.ts$',
-          '^libs/packages/[^/]+/src/(?:express|fastify|nest|spool)\\.ts$',
+          '^libs/packages/[^/]+/src/(?:express|fastify|fetch|hono|mcp|nest|spool)\\.ts$',
         ],
       },
     },
@@ -141,7 +141,10 @@ export default {
       from: { pathNot: '^libs/' },
       to: {
         path: '^libs/[^/]+/[^/]+/',
-        pathNot: ['^libs/[^/]+/[^/]+/src/index\\.ts$', '^libs/packages/[^/]+/src/(?:express|fastify|nest|spool)\\.ts$'],
+        pathNot: [
+          '^libs/[^/]+/[^/]+/src/index\\.ts$',
+          '^libs/packages/[^/]+/src/(?:express|fastify|fetch|hono|mcp|nest|spool)\\.ts$',
+        ],
       },
     },
     {

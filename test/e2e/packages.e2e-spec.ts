@@ -35,7 +35,7 @@ beforeAll(() => {
   for (const name of readdirSync(built)) npm('pack', join(built, name));
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'provider', private: true, type: 'module' }));
   const tarballs = readdirSync(folder).filter((name) => name.endsWith('.tgz'));
-  expect(tarballs.sort()).toEqual(['farebox-metering-0.2.0.tgz', 'farebox-paywall-0.1.0.tgz']);
+  expect(tarballs.sort()).toEqual(['farebox-metering-0.2.0.tgz', 'farebox-paywall-0.2.0.tgz']);
   npm('install', '--no-audit', '--no-fund', '--ignore-scripts', ...tarballs.map((name) => `./${name}`));
 }, 180_000);
 
@@ -96,7 +96,7 @@ describe('the packages from their tarballs', () => {
     expect(readdirSync(join(folder, 'node_modules')).filter((name) => !name.startsWith('.'))).toEqual(['@farebox']);
     for (const name of ['metering', 'paywall']) {
       const installed = join(folder, 'node_modules/@farebox', name);
-      const files = readdirSync(installed);
+      const files = readdirSync(installed, { recursive: true, encoding: 'utf8' });
       expect(files).toEqual(expect.arrayContaining(['LICENSE', 'README.md', 'CHANGELOG.md', 'index.js', 'index.d.ts']));
       expect(files.filter((file) => /spec|stand-in|tsconfig|(?<!\.d)\.ts$/.test(file))).toEqual([]);
       for (const file of files.filter((one) => /\.(?:js|d\.ts)$/.test(one))) {
@@ -178,6 +178,64 @@ for (const server of [shop, farebox]) { server.close(); server.closeAllConnectio
     expect(printed).toEqual({ onExpress: [402, 200, 'e30=', '{"a":1}'], onNest: [402, 200, 'e30=', '{"b":2}'] });
   });
 
+  it('sell by the doors of web standards, of Hono, of Fastify and of MCP', () => {
+    lend('hono', '@hono/node-server', 'fastify', '@modelcontextprotocol/sdk');
+    const printed = script(
+      'doors.mjs',
+      `
+import { createServer } from 'node:http';
+import { serve } from '@hono/node-server';
+import { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import { InMemoryTransport } from '@modelcontextprotocol/sdk/inMemory.js';
+import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
+import fastify from 'fastify';
+import { Hono } from 'hono';
+import { callOf, paywall as onFetch } from '@farebox/paywall/fetch';
+import { paywall as onHono } from '@farebox/paywall/hono';
+import { paywall as onFastify } from '@farebox/paywall/fastify';
+import { paywall as onMcp } from '@farebox/paywall/mcp';
+
+const gate = { gateUrl: await listen(farebox), key: 'k' };
+const body = { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"a":1}' };
+
+const sell = onFetch(gate)({ meter: 'calls' })(async (request) => new Response((await request.text()) + callOf(request).payment.id));
+const bought = [await sell(new Request('https://a.example/', body))];
+bought.push(await sell(new Request('https://a.example/', { ...body, headers: { 'PAYMENT-SIGNATURE': 'signed' } })));
+const web = [...bought.map(({ status }) => status), await bought[1].text()];
+
+const app = new Hono().post('/', onHono(gate)({ meter: 'calls' }), async (c) => c.json(await c.req.json()));
+const honoServer = await new Promise((resolve) => { const s = serve({ fetch: app.fetch, port: 0 }, () => resolve(s)); });
+const hono = await buy('http://127.0.0.1:' + honoServer.address().port, body);
+
+const server = fastify();
+server.post('/', { ...onFastify(gate)({ meter: 'calls' }) }, async (request) => request.body);
+const fastified = await buy(await server.listen({ port: 0, host: '127.0.0.1' }), body);
+
+const tools = new McpServer({ name: 's', version: '1' });
+tools.registerTool('now', {}, onMcp(gate)({ tool: 'now', meter: 'calls' })(async () => ({ content: [{ type: 'text', text: 'noon' }] })));
+const client = new Client({ name: 'c', version: '1' });
+const [left, right] = InMemoryTransport.createLinkedPair();
+await Promise.all([tools.connect(left), client.connect(right)]);
+const mcp = [await client.callTool({ name: 'now' }), await client.callTool({ name: 'now', _meta: { 'x402/payment': { x402Version: 2 } } })];
+
+console.log(JSON.stringify({ web, hono, fastified, mcp }));
+await client.close();
+server.server.closeAllConnections();
+await server.close();
+for (const one of [honoServer, farebox]) { one.close(); one.closeAllConnections(); }
+`,
+    );
+    expect(printed).toEqual({
+      web: [402, 200, '{"a":1}pay_1'],
+      hono: [402, 200, 'e30=', '{"a":1}'],
+      fastified: [402, 200, 'e30=', '{"a":1}'],
+      mcp: [
+        { isError: true, structuredContent: {}, content: [{ type: 'text', text: '{}' }] },
+        { content: [{ type: 'text', text: 'noon' }], _meta: { 'x402/payment-response': {} } },
+      ],
+    });
+  });
+
   it('type-check in a strict project, and refuse what is wrong', () => {
     lend('@types/node', '@types/express', '@types/express-serve-static-core', '@types/serve-static', 'undici-types');
     lend(
@@ -187,6 +245,7 @@ for (const server of [shop, farebox]) { server.close(); server.closeAllConnectio
       '@types/range-parser',
       '@types/send',
       '@types/http-errors',
+      'zod',
     );
     const compilerOptions = {
       module: 'nodenext',
@@ -211,17 +270,26 @@ for (const server of [shop, farebox]) { server.close(); server.closeAllConnectio
       '@farebox/metering/nest',
       '@farebox/paywall',
       '@farebox/paywall/express',
+      '@farebox/paywall/fetch',
     ];
     const reexports = entries.map((entry, index) => `export * as entry${index} from '${entry}';\n`);
     writeFileSync(join(folder, 'checked.ts'), reexports.join(''));
     writeFileSync(
       join(folder, 'consumer.ts'),
       `
+import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
 import { Controller, Get, Module } from '@nestjs/common';
 import express from 'express';
+import fastify from 'fastify';
+import { Hono } from 'hono';
+import { z } from 'zod';
 import { type Counters, DroppedError, Metering } from '@farebox/metering';
 import type { PaymentView, PricedCall } from '@farebox/paywall';
 import { paywall } from '@farebox/paywall/express';
+import { paywall as onFastify } from '@farebox/paywall/fastify';
+import { paywall as onFetch } from '@farebox/paywall/fetch';
+import { paywall as onHono } from '@farebox/paywall/hono';
+import { paywall as onMcp } from '@farebox/paywall/mcp';
 import { FareboxCall, FareboxPaywallModule, Price } from '@farebox/paywall/nest';
 
 const metering = new Metering({
@@ -245,6 +313,16 @@ app.get('/:id', price({ meter: 'm', quantity: (req: express.Request) => req.path
 });
 // @ts-expect-error Quantities are decimal strings.
 price({ meter: 'm', quantity: 3 });
+
+const gate = { gateUrl: 'http://localhost', key: 'k' };
+fastify().get('/', { ...onFastify(gate)({ meter: 'm', quantity: (request) => request.url }) }, async ({ farebox }) => farebox?.payment);
+new Hono().get('/', onHono(gate)({ meter: 'm', quantity: (c) => c.req.path }), (c) => c.json(c.get('farebox').payment));
+export const GET = onFetch(gate)({ meter: 'm', stream: { upTo: '7' } })((request, context: { id: string }) =>
+  new Response(request.url + context.id));
+new McpServer({ name: 's', version: '1' }).registerTool('t', { inputSchema: { word: z.string() } },
+  onMcp(gate)({ tool: 't', meter: 'm' })(async ({ word }) => ({ content: [{ type: 'text', text: word.trim() }] })));
+// @ts-expect-error A tool has no streams.
+onMcp(gate)({ tool: 't', meter: 'm', stream: true });
 
 @Price({ meter: 'm' })
 @Controller()

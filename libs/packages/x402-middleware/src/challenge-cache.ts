@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { CheckRequest, WireReply } from './contract.js';
 
 /** A challenge longer than this is not worth its memory. */
@@ -41,17 +40,16 @@ export class ChallengeCache {
   }
 }
 
-/** Longer keys are hashed, so that long URLs do not fill the memory; hashing costs more than comparing a short one. */
-const LONGEST_KEY = 256;
+/** A longer question, of a very long URL, is asked anew each time: its text is kept beside the challenge. */
+const LONGEST_KEY = 4 * 1024;
 
 /** What the gate would give the same challenge to. */
-export function challengeKey(request: CheckRequest): string {
+export function challengeKey(request: CheckRequest): string | undefined {
   const { method, url, bodyDigest, meter, quantity, description, mimeType } = request;
   const text = JSON.stringify(
     [method, url, bodyDigest, meter, quantity, description, mimeType].map((part) => part ?? 0),
   );
-  // A hash cannot be taken for a text: every text begins with a bracket.
-  return text.length <= LONGEST_KEY ? text : createHash('sha256').update(text).digest('base64');
+  return text.length <= LONGEST_KEY ? text : undefined;
 }
 
 function lengthOf({ headers, body }: WireReply): number {

@@ -126,8 +126,8 @@ export interface ExtendRequest {
 }
 
 export type ExtendDecision =
-  /** Go on: `upTo` is covered. */
-  | { readonly decision: 'go'; readonly payment: PaymentView }
+  /** Go on: `upTo` is covered. With seconds: the capture now has so long from here. */
+  | { readonly decision: 'go'; readonly payment: PaymentView; readonly captureWithinSeconds?: number }
   /** End the answer here and capture what was used: no more can be covered. */
   | { readonly decision: 'stop'; readonly payment: PaymentView; readonly reason: string };
 
@@ -140,4 +140,23 @@ export interface VoidRequest {
 
 export interface VoidDecision {
   readonly payment: PaymentView;
+}
+
+/**
+ * `POST /v1/gate/batch`: questions that wait at the same moment, in one exchange. One JSON text a line (`application/x-ndjson`), at most
+ * 256 lines and 4 MiB. Answered by as many lines of `BatchAnswer`, each sent as soon as it is decided, in any order. A gate that has no
+ * such route answers 404; then each question goes to the route of its own.
+ */
+export type BatchQuestion =
+  | { readonly ask: 'check'; readonly question: CheckRequest }
+  | { readonly ask: 'capture'; readonly question: CaptureRequest }
+  | { readonly ask: 'extend'; readonly question: ExtendRequest }
+  | { readonly ask: 'void'; readonly question: VoidRequest };
+
+export interface BatchAnswer {
+  /** Line of the question, from 0. */
+  readonly n: number;
+  /** What the question's own route would have answered with: a decision, or a problem document. */
+  readonly status: number;
+  readonly answer: unknown;
 }

@@ -13,7 +13,7 @@ export class GateError extends Error {
   override readonly name = 'GateError';
 
   constructor(
-    readonly step: 'check' | 'capture' | 'void',
+    readonly step: 'check' | 'capture' | 'extend' | 'void',
     why: string,
     /** Status of the gate's answer; absent when there was none. */
     readonly status?: number,
@@ -27,4 +27,10 @@ export class GateError extends Error {
 export class PaywallError extends Error {
   readonly code = 'paywall_failed';
   override readonly name = 'PaywallError';
+}
+
+/** Why a stream was ended: the reason of the signal `call.stopped`. What was used until then is charged. */
+export class StreamStoppedError extends Error {
+  readonly code = 'stream_stopped';
+  override readonly name = 'StreamStoppedError';
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import express, { type ErrorRequestHandler, type Express, type Request } from 'express';
-import { GateStandIn } from '../test/gate-stand-in.js';
+import { GateStandIn, until } from '../test/gate-stand-in.js';
 import { paying, serve, type Served } from '../test/serve.js';
 import { paywall } from './express.js';
 
@@ -110,7 +110,7 @@ describe('a priced route of express', () => {
     expect(await (await fetch(`${url}/thrown`, paying('ok-1'))).text()).toBe('sorry: thrown');
     expect(await (await fetch(`${url}/rejected`, paying('ok-2'))).text()).toBe('sorry: rejected');
     await expect(fetch(`${url}/half`, paying('ok-3'))).rejects.toThrow('fetch failed');
-    expect(['ok-1', 'ok-2', 'ok-3'].map((signature) => gate.statusOf(signature))).toEqual(Array(3).fill('voided'));
+    await until(() => ['ok-1', 'ok-2', 'ok-3'].every((signature) => gate.statusOf(signature) === 'voided'));
     expect(gate.captures).toEqual([]);
   });
 
@@ -167,6 +167,48 @@ describe('the body of a request', () => {
     expect(errors).toEqual([expect.objectContaining({ code: 'paywall_failed' })]);
     expect(errors[0]?.message).toContain('before the body parser');
     expect(gate.questions).toEqual([]);
+  });
+});
+
+describe('a stream of express', () => {
+  const FOUR = { meter: 'tokens', quantity: '4', stream: true } as const;
+
+  it('may be piped, and is charged part by part', async () => {
+    gate.covers = 8;
+    const app = express();
+    app.get('/', pricing()(FOUR), (req, res) => {
+      const parts = async function* (): AsyncGenerator<string> {
+        for (let n = 1; n <= 20; n++) {
+          if (!(await req.farebox?.use(String(n)))) return yield '[stopped]';
+          yield `${n} `;
+        }
+      };
+      Readable.from(parts()).pipe(res.type('text/plain'));
+    });
+    const answer = await fetch(await listen(app), paying('ok-1'));
+    expect(await answer.text()).toBe('1 2 3 4 5 6 7 8 [stopped]');
+    expect(answer.headers.get('content-type')).toBe('text/plain; charset=utf-8');
+    expect(gate.captures[0]?.quantity).toBe('8');
+  });
+
+  it('is let go when the error handler answers, and charged when it broke off', async () => {
+    const app = express().use(pricing()(FOUR));
+    app.get('/early', () => {
+      throw new Error('early');
+    });
+    app.get('/late', async (req, res) => {
+      await req.farebox?.use('3');
+      await new Promise((resume) => res.write('three', resume));
+      throw new Error('late');
+    });
+    const url = await listen(app.set('env', 'test'));
+    expect((await fetch(`${url}/early`, paying('ok-1'))).status).toBe(500);
+    await until(() => gate.statusOf('ok-1') === 'voided');
+    await fetch(`${url}/late`, paying('ok-2'))
+      .then((answer) => answer.text())
+      .catch(() => undefined);
+    await until(() => gate.captures.length === 1);
+    expect(gate.captures[0]).toMatchObject({ payment: 'pay_2', quantity: '3' });
   });
 });
 

@@ -1,6 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type Arrival, ask, settle } from './exchange.js';
-import { HeldResponse, writeReply } from './held-response.js';
+import { ask } from './exchange.js';
+import { hold } from './node/hold.js';
+import { NodeArrival } from './node/node-arrival.js';
+import { NodePaywall } from './node/node-paywall.js';
+import { writeReply } from './node/write-reply.js';
 import { checkPrice, type PaywallOptions, type PriceOptions } from './options.js';
 import { Paywall } from './paywall.js';
 import type { PricedCall } from './priced-call.js';
@@ -33,7 +36,7 @@ export type PriceMiddleware<Req> = (req: Req, res: ServerResponse, next: (error?
 export function paywall(
   options: PaywallOptions | Paywall,
 ): <Req extends PricedMessage = PricedMessage>(price: PriceOptions<Req>) => PriceMiddleware<Req> {
-  const gate = options instanceof Paywall ? options : new Paywall(options);
+  const gate = options instanceof Paywall ? options : new NodePaywall(options);
   return (price) => {
     checkPrice(price);
     return (req, res, next) => serve(gate, price, req, res, next);
@@ -53,11 +56,7 @@ async function serve<Req extends PricedMessage>(
   if (asked.kind === 'answer') return writeReply(res, asked.reply);
   const { call } = asked;
   req.farebox = call;
-  const held = new HeldResponse(res, {
-    limit: gate.settings.maxReplyBytes,
-    keep: res.getHeaders(),
-    settle: (outcome) => settle(gate, call, () => price.measured?.(req), outcome),
-  });
+  const held = hold(gate, call, res, res.getHeaders(), () => price.measured?.(req));
   try {
     await next();
   } catch (error) {
@@ -66,6 +65,6 @@ async function serve<Req extends PricedMessage>(
   }
 }
 
-function arrivalOf<Req extends PricedMessage>(req: Req): Arrival<Req> {
-  return { message: req, request: req, target: req.originalUrl ?? req.url ?? '/', kept: [req.rawBody, req.body] };
+function arrivalOf<Req extends PricedMessage>(req: Req): NodeArrival<Req> {
+  return new NodeArrival(req, req, req.originalUrl ?? req.url ?? '/', [req.rawBody, req.body]);
 }

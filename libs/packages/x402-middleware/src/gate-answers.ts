@@ -1,4 +1,11 @@
-import type { CaptureDecision, CheckDecision, PaymentView, VoidDecision, WireReply } from './contract.js';
+import type {
+  CaptureDecision,
+  CheckDecision,
+  ExtendDecision,
+  PaymentView,
+  VoidDecision,
+  WireReply,
+} from './contract.js';
 
 /**
  * The gate's answers, read strictly: what is not exactly a decision is garbage, and garbage never serves. Each reader gives
@@ -22,6 +29,22 @@ export function readCapture(answer: unknown): CaptureDecision | undefined {
   const { decision, payment, headers, reply } = answer;
   if (decision === 'release') return isHeaders(headers) ? { decision, payment, headers } : undefined;
   return decision === 'withhold' && isReply(reply) ? { decision, payment, reply } : undefined;
+}
+
+/**
+ * What the gate said about a stream. `captureWithinSeconds` of a `go`: the payment now lasts so long from when it was asked. Absent: its
+ * time was not prolonged, as that of a signed transfer is not.
+ */
+export type Extension = ExtendDecision & { readonly captureWithinSeconds?: number };
+
+export function readExtend(answer: unknown): Extension | undefined {
+  if (!isObject(answer) || !isPayment(answer.payment)) return undefined;
+  const { decision, payment, reason, captureWithinSeconds } = answer;
+  if (decision === 'go')
+    return typeof captureWithinSeconds === 'number'
+      ? { decision, payment, captureWithinSeconds }
+      : { decision, payment };
+  return decision === 'stop' && typeof reason === 'string' ? { decision, payment, reason } : undefined;
 }
 
 export function readVoid(answer: unknown): VoidDecision | undefined {

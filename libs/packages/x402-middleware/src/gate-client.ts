@@ -3,13 +3,13 @@ import type {
   CaptureRequest,
   CheckDecision,
   CheckRequest,
+  ExtendRequest,
   VoidDecision,
   VoidRequest,
 } from './contract.js';
 import { GateError } from './errors.js';
-import type { PostToGate } from './gate-connections.js';
-import { readCapture, readCheck, readVoid } from './gate-answers.js';
-import type { Settings } from './options.js';
+import type { AskGate } from './gate-connections.js';
+import { type Extension, readCapture, readCheck, readExtend, readVoid } from './gate-answers.js';
 
 type Step = GateError['step'];
 
@@ -18,7 +18,7 @@ type Step = GateError['step'];
  * way, and a connection kept alive may have been closed from the other side. Every method rejects with GateError.
  */
 export class GateClient {
-  constructor(private readonly settings: Pick<Settings, 'gate' | 'key' | 'timeoutMs' | 'post'>) {}
+  constructor(private readonly ask: AskGate) {}
 
   check(request: CheckRequest): Promise<CheckDecision> {
     return this.#ask('check', request, readCheck);
@@ -28,38 +28,27 @@ export class GateClient {
     return this.#ask('capture', request, readCapture);
   }
 
+  extend(request: ExtendRequest): Promise<Extension> {
+    return this.#ask('extend', request, readExtend);
+  }
+
   void(request: VoidRequest): Promise<VoidDecision> {
     return this.#ask('void', request, readVoid);
   }
 
   async #ask<Answer>(step: Step, question: object, read: (answer: unknown) => Answer | undefined): Promise<Answer> {
-    const body = JSON.stringify(question);
-    const { status, text } = await this.#post(step, body)
-      .catch(() => this.#post(step, body))
+    const asked = { step, body: JSON.stringify(question) };
+    const { status, answer } = await this.ask(asked, false)
+      .catch(() => this.ask(asked, true))
       .catch((cause: unknown) => {
         throw new GateError(step, 'it gave no answer.', undefined, { cause });
       });
-    if (status < 200 || status > 299) throw new GateError(step, `it answered ${status}: ${text.slice(0, 300)}`, status);
-    const answer = read(parsed(text));
-    if (answer === undefined) throw new GateError(step, 'its answer is not a decision.', status);
-    return answer;
-  }
-
-  #post(step: Step, body: string): ReturnType<PostToGate> {
-    const { gate, key, timeoutMs } = this.settings;
-    const headers = {
-      'content-type': 'application/json',
-      accept: 'application/json',
-      authorization: `Bearer ${key}`,
-    };
-    return this.settings.post({ url: `${gate}/${step}`, headers, body, timeoutMs });
-  }
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
+    if (status < 200 || status > 299) {
+      const said = typeof answer === 'string' ? answer : JSON.stringify(answer ?? null);
+      throw new GateError(step, `it answered ${status}: ${said.slice(0, 300)}`, status);
+    }
+    const decision = read(answer);
+    if (decision === undefined) throw new GateError(step, 'its answer is not a decision.', status);
+    return decision;
   }
 }

@@ -1,5 +1,7 @@
 export type {
   AgentProof,
+  BatchAnswer,
+  BatchQuestion,
   CaptureDecision,
   CaptureRequest,
   CheckDecision,
@@ -12,7 +14,8 @@ export type {
   VoidRequest,
   WireReply,
 } from './contract.js';
-export { GateError, InvalidOptionError, PaywallError } from './errors.js';
-export type { PaywallOptions, PriceOptions } from './options.js';
-export { type Admission, Paywall, type Release } from './paywall.js';
+export { GateError, InvalidOptionError, PaywallError, StreamStoppedError } from './errors.js';
+export { NodePaywall as Paywall } from './node/node-paywall.js';
+export type { PaywallOptions, PriceOptions, StreamOptions } from './options.js';
+export type { Admission, Release } from './paywall.js';
 export { PricedCall } from './priced-call.js';

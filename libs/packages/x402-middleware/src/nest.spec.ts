@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { Injectable, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import { GateStandIn } from '../test/gate-stand-in.js';
-import { Envelope, FreeController, OwnWords, ShopController } from '../test/nest-shop.js';
+import { GateStandIn, until } from '../test/gate-stand-in.js';
+import { Envelope, FreeController, OwnWords, ShopController, StreamsController } from '../test/nest-shop.js';
 import { paying } from '../test/serve.js';
 import { AnsweredByPaywall, FareboxPaywallModule, type NestRequest, Price } from './nest.js';
 
@@ -27,7 +27,10 @@ async function start(
   prepare: (app: NestFastifyApplication) => void = () => undefined,
   options: { rawBody?: boolean } = { rawBody: true },
 ): Promise<string> {
-  @Module({ imports: [FareboxPaywallModule.forRoot(paywallOptions())], controllers: [ShopController, FreeController] })
+  @Module({
+    imports: [FareboxPaywallModule.forRoot(paywallOptions())],
+    controllers: [ShopController, StreamsController, FreeController],
+  })
   class AppModule {}
   app = await NestFactory.create<NestFastifyApplication>(AppModule, new FastifyAdapter(), {
     logger: false,
@@ -150,6 +153,33 @@ describe('a priced handler of nest', () => {
         'ETag, PAYMENT-REQUIRED, PAYMENT-RESPONSE, X-PAYMENT-RESPONSE',
       );
     }
+  });
+});
+
+describe('a stream of nest', () => {
+  beforeEach(() => {
+    gate.covers = 8;
+  });
+
+  it('is charged part by part', async () => {
+    const answer = await fetch(`${await start()}/streams/file`, paying('ok-1'));
+    expect(await answer.text()).toBe('1 2 3 4 5 6 7 8 stopped');
+    expect([answer.headers.get('x-farebox-payment'), answer.headers.get('payment-response')]).toEqual(['pay_1', null]);
+    expect(gate.captures[0]?.quantity).toBe('8');
+  });
+
+  it('may be server-sent events', async () => {
+    const answer = await fetch(`${await start()}/streams/events`, paying('ok-1'));
+    expect(answer.headers.get('content-type')).toContain('text/event-stream');
+    const data = [...(await answer.text()).matchAll(/^data: ?(.*)$/gm)].map(([, text]) => text?.trim());
+    expect(data).toEqual(['1', '2', '3', '4', '5', '6', '7', '8', 'stopped']);
+    expect(gate.captures[0]?.quantity).toBe('8');
+  });
+
+  it('is not sold when the handler refuses, and what filters write goes out', async () => {
+    const answer = await fetch(`${await start()}/streams/missing`, paying('ok-1'));
+    expect([answer.status, await answer.json()]).toEqual([404, expect.objectContaining({ message: 'no such thing' })]);
+    await until(() => gate.statusOf('ok-1') === 'voided');
   });
 });
 

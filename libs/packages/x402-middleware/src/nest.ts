@@ -14,10 +14,12 @@ import {
   UseGuards,
 } from '@nestjs/common';
 import { PaywallError } from './errors.js';
-import { type Asked, ask, settle } from './exchange.js';
-import { HeldResponse } from './held-response.js';
+import { type Asked, ask } from './exchange.js';
+import { HeldResponse } from './node/held-response.js';
+import { hold } from './node/hold.js';
+import { NodeArrival } from './node/node-arrival.js';
+import { NodePaywall as Paywall } from './node/node-paywall.js';
 import { checkPrice, type PaywallOptions, type PriceOptions } from './options.js';
-import { Paywall } from './paywall.js';
 import type { PricedCall } from './priced-call.js';
 import { handlerFailed } from './problem.js';
 
@@ -69,7 +71,7 @@ export class PriceGuard implements CanActivate {
 
     const message: IncomingMessage & { farebox?: PricedCall } = request.raw ?? request;
     const target = request.originalUrl ?? request.url;
-    const arrival = { message, request, target, kept: [request.rawBody, request.body] };
+    const arrival = new NodeArrival<NestRequest>(message, request, target, [request.rawBody, request.body]);
     const asked = await ask<NestRequest>(this.paywall, arrival, price);
     this.#hold(http.getResponse<NestResponse>(), asked, () => price.measured?.(request));
     if (asked.kind !== 'serve') throw new AnsweredByPaywall(asked.kind === 'answer' ? asked.reply.status : 400);
@@ -81,15 +83,12 @@ export class PriceGuard implements CanActivate {
   /** An answer of the gate takes the place of whatever the exception filters write for AnsweredByPaywall. */
   #hold(response: NestResponse, asked: Asked, measured: () => string | undefined): void {
     const { paywall } = this;
+    const res = response.raw ?? response;
+    const keep = response.getHeaders();
+    if (asked.kind === 'serve') return void hold(paywall, asked.call, res, keep, measured);
+    const reply = asked.kind === 'answer' ? asked.reply : handlerFailed();
     const limit = paywall.settings.maxReplyBytes;
-    new HeldResponse(response.raw ?? response, {
-      limit,
-      keep: response.getHeaders(),
-      settle: async (outcome) => {
-        if (asked.kind === 'serve') return settle(paywall, asked.call, measured, outcome);
-        return { kind: 'replace', reply: asked.kind === 'answer' ? asked.reply : handlerFailed() };
-      },
-    });
+    new HeldResponse(res, { limit, keep, settle: async () => ({ kind: 'replace', reply }) });
   }
 }
 

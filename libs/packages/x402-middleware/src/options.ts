@@ -1,5 +1,5 @@
 import { InvalidOptionError } from './errors.js';
-import { keptConnections, type PostToGate, through } from './gate-connections.js';
+import { isPlainDecimal, isZero } from './plain-decimal.js';
 
 /** Durations are milliseconds, sizes are bytes. */
 export interface PaywallOptions {
@@ -20,6 +20,13 @@ export interface PaywallOptions {
   readonly maxReplyBytes?: number;
   /** How many challenges are kept, for as long as the gate allows; 0 keeps none. 10 000. */
   readonly maxChallenges?: number;
+  /**
+   * Whether the gate is told who asks (agent keys, SIGN-IN-WITH-X, message signatures) and the agent's Idempotency-Key, so that
+   * accounts can pay without signing a transfer. True.
+   */
+  readonly agents?: boolean;
+  /** Whether a browser that brings no payment gets a page that says how to pay. True. */
+  readonly browserPage?: boolean;
   /** Used instead of connections of the paywall's own, to reach the gate through a proxy for example. */
   readonly fetch?: typeof fetch;
   /** Monotonic clock, milliseconds. */
@@ -32,7 +39,7 @@ export interface PaywallOptions {
 export interface PriceOptions<Req> {
   /** Name of the meter it is sold by. */
   readonly meter: string;
-  /** Units it will use, a plain decimal, at most what is charged. "1" when absent. */
+  /** Units it will use, a plain decimal, at most what is charged; of a stream its first part. "1" when absent. */
   readonly quantity?: string | ((req: Req) => string | Promise<string>);
   /** For the challenge, at most 200 characters. */
   readonly description?: string;
@@ -40,6 +47,15 @@ export interface PriceOptions<Req> {
   readonly mimeType?: string;
   /** Asked when the handler is done: what it really used, a plain decimal. Absent: what the handler told `measure`. */
   readonly measured?: (req: Req) => string | undefined;
+  /** The answer is sent while it is made, and covered part by part; absent: it is held until it is paid for. */
+  readonly stream?: true | StreamOptions<Req>;
+}
+
+export interface StreamOptions<Req> {
+  /** Most units that one stream may use, a plain decimal. Absent: as many as the gate covers. */
+  readonly upTo?: string | ((req: Req) => string | Promise<string>);
+  /** Units that are covered at a time, a plain decimal. Absent: as many as the first part, `quantity`. */
+  readonly every?: string;
 }
 
 export interface Settings {
@@ -50,7 +66,8 @@ export interface Settings {
   readonly maxRequestBytes: number;
   readonly maxReplyBytes: number;
   readonly maxChallenges: number;
-  readonly post: PostToGate;
+  readonly agents: boolean;
+  readonly browserPage: boolean;
   readonly elapsed: () => number;
   readonly onError: (error: Error) => unknown;
 }
@@ -66,7 +83,8 @@ export function settingsOf(options: PaywallOptions): Settings {
     maxRequestBytes: count('maxRequestBytes', options.maxRequestBytes ?? 1 << 20, 0),
     maxReplyBytes: count('maxReplyBytes', options.maxReplyBytes ?? 1 << 20, 0),
     maxChallenges: count('maxChallenges', options.maxChallenges ?? 10_000, 0),
-    post: options.fetch === undefined ? keptConnections() : through(options.fetch),
+    agents: options.agents ?? true,
+    browserPage: options.browserPage ?? true,
     elapsed: options.elapsed ?? (() => performance.now()),
     // eslint-disable-next-line no-console -- A gate that cannot be reached stops all sales: that is never silent.
     onError: options.onError ?? ((error) => console.error('@farebox/paywall:', error)),
@@ -74,9 +92,20 @@ export function settingsOf(options: PaywallOptions): Settings {
 }
 
 /** @throws InvalidOptionError for a price that no gate could take. */
-export function checkPrice(price: Pick<PriceOptions<never>, 'meter' | 'description'>): void {
-  if (typeof price.meter !== 'string' || price.meter === '') throw new InvalidOptionError('meter is missing.');
-  if ((price.description ?? '').length > 200) throw new InvalidOptionError('description has more than 200 characters.');
+export function checkPrice(price: Pick<PriceOptions<never>, 'meter' | 'description' | 'mimeType' | 'stream'>): void {
+  const { meter, description = '', mimeType = '', stream } = price;
+  if (typeof meter !== 'string' || meter === '') throw new InvalidOptionError('meter is missing.');
+  if (description.length > 200) throw new InvalidOptionError('description has more than 200 characters.');
+  if (mimeType.length > 100) throw new InvalidOptionError('mimeType has more than 100 characters.');
+  if (typeof stream === 'object') {
+    checkPart('stream.every', stream.every);
+    if (typeof stream.upTo !== 'function') checkPart('stream.upTo', stream.upTo);
+  }
+}
+
+function checkPart(name: string, quantity: string | undefined): void {
+  if (quantity === undefined || (isPlainDecimal(quantity) && !isZero(quantity))) return;
+  throw new InvalidOptionError(`${name} is not a plain decimal above zero.`);
 }
 
 function baseUrl(name: string, text: string): string {

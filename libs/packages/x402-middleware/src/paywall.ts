@@ -1,14 +1,22 @@
 import { ChallengeCache, challengeKey } from './challenge-cache.js';
 import type { CheckRequest, PaymentView, WireReply } from './contract.js';
 import { GateError } from './errors.js';
+import type { Extension } from './gate-answers.js';
 import { GateClient } from './gate-client.js';
+import { type AskGate, oneByOne, platformFetch, through } from './gate-connections.js';
 import { type PaywallOptions, type Settings, settingsOf } from './options.js';
 import { unavailable } from './problem.js';
 import { CACHE_SECONDS, takeHeader } from './reply-headers.js';
 
 /** What to do with a request: write `reply`, or run the handler, hold what it answers, and then capture or void. */
 export type Admission =
-  { readonly kind: 'answer'; readonly reply: WireReply } | { readonly kind: 'serve'; readonly payment: PaymentView };
+  | { readonly kind: 'answer'; readonly reply: WireReply }
+  | {
+      readonly kind: 'serve';
+      readonly payment: PaymentView;
+      /** Seconds within which the capture has to arrive. */
+      readonly captureWithinSeconds: number;
+    };
 
 /** What to do with the held answer: send it with these headers added, or throw it away and write `reply`. */
 export type Release =
@@ -17,7 +25,7 @@ export type Release =
 
 /**
  * Stands before priced routes and obeys the gate. It never fails open: without an understood decision of the gate the answer
- * is 503, no handler runs, and no content leaves. It knows nothing of a web framework; `/express` and `/nest` do.
+ * is 503, no handler runs, and no content leaves. It knows nothing of a web framework, the doors do, and nothing of Node.
  */
 export class Paywall {
   readonly settings: Settings;
@@ -25,25 +33,29 @@ export class Paywall {
   readonly #challenges: ChallengeCache;
 
   /** @throws InvalidOptionError */
-  constructor(options: PaywallOptions) {
+  constructor(options: PaywallOptions, connect: (settings: Settings) => AskGate = overFetch) {
     this.settings = settingsOf(options);
-    this.#gate = new GateClient(this.settings);
+    const { fetch: own } = options;
+    this.#gate = new GateClient(own === undefined ? connect(this.settings) : oneByOne(this.settings, through(own)));
     this.#challenges = new ChallengeCache(this.settings.maxChallenges, this.settings.elapsed);
   }
 
   /** Never rejects. */
   async admit(request: CheckRequest): Promise<Admission> {
-    const bringsPayment = request.paymentSignature !== undefined || request.xPayment !== undefined;
-    const key = bringsPayment ? undefined : challengeKey(request);
+    const isPlain = saysNothingOfTheAgent(request);
+    const key = isPlain ? challengeKey(request) : undefined;
     const known = key === undefined ? undefined : this.#challenges.get(key);
     if (known !== undefined) return { kind: 'answer', reply: known };
 
     const askedAt = this.settings.elapsed();
     try {
       // Named, so that the question can be asked again when its answer is lost: nobody else is told to serve.
-      const attempt = bringsPayment ? { attempt: crypto.randomUUID() } : {};
+      const attempt = isPlain ? {} : { attempt: crypto.randomUUID() };
       const decision = await this.#gate.check({ ...request, ...attempt });
-      if (decision.decision === 'serve') return { kind: 'serve', payment: decision.payment };
+      if (decision.decision === 'serve') {
+        const { payment, captureWithinSeconds } = decision;
+        return { kind: 'serve', payment, captureWithinSeconds };
+      }
       const { value, rest } = takeHeader(decision.reply.headers, CACHE_SECONDS);
       const reply = { ...decision.reply, headers: rest };
       if (key !== undefined && decision.decision === 'pay' && /^\d{1,6}$/.test(value ?? ''))
@@ -76,6 +88,19 @@ export class Paywall {
     }
   }
 
+  /**
+   * Fixes what a stream has used and asks for more. Never rejects: `lost` is no answer that can be understood, and then nothing
+   * more is covered.
+   */
+  async extend(payment: PaymentView, used: string, upTo: string): Promise<Extension | 'lost'> {
+    try {
+      return await this.#gate.extend({ payment: payment.id, used, upTo });
+    } catch (error) {
+      this.report(error);
+      return 'lost';
+    }
+  }
+
   /** Lets the authorization go. Never rejects: a reservation that is neither captured nor voided ends by itself. */
   async void(payment: PaymentView, reason: string): Promise<void> {
     try {
@@ -95,3 +120,9 @@ export class Paywall {
     }
   }
 }
+
+const overFetch = (settings: Settings): AskGate => oneByOne(settings, through(platformFetch));
+
+/** A challenge is the same for everybody only if nothing in the question says who asks or how they pay. */
+const saysNothingOfTheAgent = ({ paymentSignature, xPayment, proof, idempotencyKey }: CheckRequest): boolean =>
+  paymentSignature === undefined && xPayment === undefined && proof === undefined && idempotencyKey === undefined;

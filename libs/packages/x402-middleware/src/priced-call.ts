@@ -1,7 +1,6 @@
 import type { PaymentView } from './contract.js';
 import { PaywallError } from './errors.js';
-
-const PLAIN_DECIMAL = /^\d+(?:\.\d+)?$/;
+import { isLess, isPlainDecimal, smaller } from './plain-decimal.js';
 
 /** What a handler behind the paywall may know and say about the request it serves. */
 export class PricedCall {
@@ -10,7 +9,7 @@ export class PricedCall {
   constructor(
     /** The payment reserved for this request. */
     readonly payment: PaymentView,
-    /** Units the agent has agreed to pay for at most. */
+    /** Units the agent has agreed to pay for at most; of a stream the units its first part may use. */
     readonly quantity: string,
   ) {}
 
@@ -19,25 +18,33 @@ export class PricedCall {
     return this.#measured;
   }
 
+  /** Aborted when a stream has to end, since no more of it is covered. Never for an answer that is held. */
+  get stopped(): AbortSignal {
+    return NEVER.signal;
+  }
+
   /**
    * Says what the request really used, a plain decimal. More than was agreed cannot be charged: then what was agreed is.
    * @throws PaywallError for anything but a plain decimal.
    */
   measure(quantity: string): void {
-    if (!isPlainDecimal(quantity))
-      throw new PaywallError(`The measured quantity ${String(quantity)} is not a plain decimal.`);
-    this.#measured = isLess(this.quantity, quantity) ? this.quantity : quantity;
+    this.#measured = smaller(this.quantity, measuredQuantity(quantity));
+  }
+
+  /**
+   * Says, before it is written, what the answer will have used in all with its next part, a plain decimal. Await it: `false` is to
+   * write no more than a last word and to end. An answer that is held is measured by it, and told whether it was agreed.
+   * @throws PaywallError for anything but a plain decimal.
+   */
+  use(total: string): PromiseLike<boolean> {
+    this.measure(total);
+    return Promise.resolve(!isLess(this.quantity, total));
   }
 }
 
-export function isPlainDecimal(text: unknown): text is string {
-  return typeof text === 'string' && PLAIN_DECIMAL.test(text);
-}
+const NEVER = new AbortController();
 
-/** Compares plain decimals exactly, as integers of the finer scale. */
-function isLess(a: string, b: string): boolean {
-  const [wholeA = '', fractionA = ''] = a.split('.');
-  const [wholeB = '', fractionB = ''] = b.split('.');
-  const scale = Math.max(fractionA.length, fractionB.length);
-  return BigInt(wholeA + fractionA.padEnd(scale, '0')) < BigInt(wholeB + fractionB.padEnd(scale, '0'));
+export function measuredQuantity(quantity: string): string {
+  if (isPlainDecimal(quantity)) return quantity;
+  throw new PaywallError(`The measured quantity ${String(quantity)} is not a plain decimal.`);
 }

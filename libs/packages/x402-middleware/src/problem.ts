@@ -1,3 +1,4 @@
+import { encodeText } from './base64.js';
 import type { WireReply } from './contract.js';
 
 /** An answer of the paywall's own, as `application/problem+json` (RFC 9457). */
@@ -6,7 +7,7 @@ export function problem(status: number, title: string, detail: string, headers: 
   return {
     status,
     headers: { 'content-type': 'application/problem+json', 'cache-control': 'no-store', ...headers },
-    body: Buffer.from(body).toString('base64'),
+    body: encodeText(body),
   };
 }
 

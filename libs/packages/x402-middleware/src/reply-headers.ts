@@ -1,5 +1,6 @@
 /** Headers of x402 that a browser's script may only read when they are listed. */
 const EXPOSED = ['PAYMENT-REQUIRED', 'PAYMENT-RESPONSE', 'X-PAYMENT-RESPONSE'];
+const EXPOSED_OF_STREAMS = [...EXPOSED, 'X-FAREBOX-PAYMENT', 'X-FAREBOX-PAYMENT-STATUS'];
 
 /** What of a handler's answer is kept to be given again: what says how to read the body, nothing of the connection or of cookies. */
 const KEPT = new Set([
@@ -19,7 +20,7 @@ const FRAMING = new Set(['content-length', 'transfer-encoding', 'connection', 'k
 
 export const CACHE_SECONDS = 'x-farebox-cache-seconds';
 
-type OutgoingHeaders = Readonly<Record<string, number | string | readonly string[] | undefined>>;
+export type OutgoingHeaders = Readonly<Record<string, number | string | readonly string[] | undefined>>;
 type Headers = Readonly<Record<string, string>>;
 
 /** The safe part of a handler's headers, in lower case, lists joined. */
@@ -45,11 +46,26 @@ export function takeHeader(headers: Headers, wanted: string): { readonly value?:
   return value === undefined ? { rest } : { value, rest };
 }
 
+type HeaderValue = number | string | readonly string[] | null | undefined;
+
 /** An Access-Control-Expose-Headers that lists the payment headers behind what it lists already. */
-export function exposedHeaders(existing: number | string | readonly string[] | undefined): string {
-  if (existing === undefined) return EXPOSED.join(', ');
+export function exposedHeaders(existing: HeaderValue, wanted: readonly string[] = EXPOSED): string {
+  if (existing === undefined || existing === null) return wanted.join(', ');
   const listed = [existing].flat().join(',').split(',');
   const names = listed.map((name) => name.trim()).filter((name) => name !== '');
   const lower = new Set(names.map((name) => name.toLowerCase()));
-  return [...names, ...EXPOSED.filter((name) => !lower.has(name.toLowerCase()))].join(', ');
+  return [...names, ...wanted.filter((name) => !lower.has(name.toLowerCase()))].join(', ');
 }
+
+export const EXPOSE = 'access-control-expose-headers';
+
+/** The head of a stream says which payment it is charged to, and where to read what was charged in the end. */
+export const streamHeaders = (
+  { id, statusUrl }: { readonly id: string; readonly statusUrl: string },
+  exposed: HeaderValue,
+): Headers => ({
+  'x-farebox-payment': id,
+  'x-farebox-payment-status': statusUrl,
+  'cache-control': 'private, no-store',
+  [EXPOSE]: exposedHeaders(exposed, EXPOSED_OF_STREAMS),
+});

@@ -17,10 +17,11 @@ import {
   Post,
   Query,
   Res,
+  Sse,
   StreamableFile,
   UseGuards,
 } from '@nestjs/common';
-import { map, type Observable } from 'rxjs';
+import { from, map, type Observable } from 'rxjs';
 import { FareboxCall, Price } from '../src/nest.js';
 import type { PricedCall } from '../src/priced-call.js';
 
@@ -108,6 +109,34 @@ export class ShopController {
   job(@FareboxCall() call: PricedCall, @Body() body: { name: string }, @Query('seconds') seconds: string): string {
     call.measure('0.25');
     return `${body.name} for ${seconds} s, ${call.payment.id}`;
+  }
+}
+
+/** Waits for each part to be covered, and ends with a last word. */
+async function* parts(call: PricedCall): AsyncGenerator<string> {
+  for (let n = 1; n <= 20; n++) {
+    const isCovered = await call.use(String(n));
+    yield isCovered ? `${n} ` : 'stopped';
+    if (!isCovered) return;
+  }
+}
+
+@Price({ meter: 'tokens', quantity: '4', stream: true })
+@Controller('streams')
+export class StreamsController {
+  @Get('file')
+  file(@FareboxCall() call: PricedCall): StreamableFile {
+    return new StreamableFile(Readable.from(parts(call), { objectMode: false }), { type: 'text/plain' });
+  }
+
+  @Sse('events')
+  events(@FareboxCall() call: PricedCall): Observable<{ data: string }> {
+    return from(parts(call)).pipe(map((data) => ({ data })));
+  }
+
+  @Get('missing')
+  missing(): string {
+    throw new NotFoundException('no such thing');
   }
 }
 

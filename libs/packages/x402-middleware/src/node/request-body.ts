@@ -1,12 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-
-/** `known`: lower-case hex SHA-256, absent when there is no body · `consumed`: someone read it and kept no bytes. */
-export type BodyReading =
-  | { readonly kind: 'known'; readonly digest?: string }
-  | { readonly kind: 'too_long' }
-  | { readonly kind: 'consumed' }
-  | { readonly kind: 'gone' };
+import type { BodyReading } from '../exchange.js';
 
 /** A request that passes two prices is read once. */
 const readings = new WeakMap<IncomingMessage, BodyReading>();
