@@ -1,6 +1,7 @@
 import { IdSource } from '@core/ids';
 import { Clock } from '@core/time';
 import {
+  type Agents,
   CreateAccount,
   CreateKey,
   ListAccounts,
@@ -19,15 +20,21 @@ import { Database, Writer } from '@platform/database';
 import { IdempotencyInterceptor, IdempotentRequests, openApiOf, ProblemFilter } from '@platform/http';
 import { Outbox } from '@platform/queues';
 import { Metrics } from '@platform/telemetry';
+import { agentCommands } from './agents.js';
 import { built } from './built.js';
 import { type ChainRim, PRICEABLE_TOKENS } from './chain.js';
 import { AccountsController } from './controllers/accounts.controller.js';
+import { AgentController } from './controllers/agent.controller.js';
+import { AgentKeysController } from './controllers/agent-keys.controller.js';
 import { AgreementsController } from './controllers/agreements.controller.js';
 import { BackfillsController } from './controllers/backfills.controller.js';
 import { EventsController } from './controllers/events.controller.js';
+import { GrantsController } from './controllers/grants.controller.js';
 import { HeldEventsController } from './controllers/held-events.controller.js';
+import { IdentitiesController } from './controllers/identities.controller.js';
 import { KeysController } from './controllers/keys.controller.js';
 import { LedgerController } from './controllers/ledger.controller.js';
+import { LimitsController } from './controllers/limits.controller.js';
 import { MetersController } from './controllers/meters.controller.js';
 import { API_DOCUMENT, OperationsController } from './controllers/operations.controller.js';
 import { PeriodsController } from './controllers/periods.controller.js';
@@ -36,16 +43,18 @@ import { PricesController } from './controllers/prices.controller.js';
 import { ProviderController } from './controllers/provider.controller.js';
 import { StatementsController } from './controllers/statements.controller.js';
 import { UsageController } from './controllers/usage.controller.js';
+import { WalletController } from './controllers/wallet.controller.js';
 import { meteringCommands } from './metering-commands.js';
 import { operations } from './operations.js';
 import { pricingCommands } from './pricing-commands.js';
 import { Readiness } from './readiness.js';
 import type { Rim } from './rim.js';
+import { walletCommands } from './wallet-commands.js';
 
 /** The controllers and what they call. The rim is opened before and given in: tests give another one. */
 @Module({})
 export class AppModule {
-  static on(rim: Rim, chain: ChainRim): DynamicModule {
+  static on(rim: Rim, chain: ChainRim, agents: Agents): DynamicModule {
     const ports: Provider[] = [
       { provide: Database, useValue: rim.database },
       { provide: Writer, useValue: rim.writer },
@@ -66,9 +75,11 @@ export class AppModule {
       built(CreateAccount, Database, IdSource, Clock),
       built(ListAccounts, Database),
       built(ReadAccount, Database),
+      ...agentCommands(agents, rim.config.PUBLIC_URL),
       built(LedgerReader),
       ...meteringCommands(rim),
       ...pricingCommands(),
+      ...walletCommands(),
       built(ReadStatement, Database, RateUsage, Clock),
     ];
     const door: Provider[] = [
@@ -80,12 +91,17 @@ export class AppModule {
       module: AppModule,
       controllers: [
         AccountsController,
+        AgentController,
+        AgentKeysController,
         AgreementsController,
         BackfillsController,
         EventsController,
+        GrantsController,
         HeldEventsController,
+        IdentitiesController,
         KeysController,
         LedgerController,
+        LimitsController,
         MetersController,
         OperationsController,
         PeriodsController,
@@ -94,6 +110,7 @@ export class AppModule {
         ProviderController,
         StatementsController,
         UsageController,
+        WalletController,
       ],
       providers: [...ports, ...commands, ...door],
     };

@@ -1,7 +1,9 @@
 import type { PayableAssets, PaymentAsset } from '@core/payments';
 import type { ChainReader } from '@core/settlement';
-import type { AuthorizationVerifier } from '@core/x402';
-import { Eip3009Verifier, UsdcReader, UsdcRegistry } from '@platform/chain';
+import { type AuthorizationVerifier, BATCH_CONTRACTS } from '@core/x402';
+import type { ChannelDoors } from '@features/payments';
+import { ChannelVerifier, Eip3009Verifier, EvmChannelChain, UsdcReader, UsdcRegistry } from '@platform/chain';
+import type { Config } from '@platform/config';
 import type { Rim } from './rim.js';
 
 /** The chain as the paid path needs it. */
@@ -12,6 +14,8 @@ export interface ChainRim {
   readonly tokens: readonly PaymentAsset[];
   /** Tokens that can be paid with now. */
   readonly assets: PayableAssets;
+  /** Absent where no key signs for channels. */
+  readonly channels: ChannelDoors | undefined;
   close(): void;
 }
 
@@ -52,9 +56,31 @@ export async function openChain({ config, clock, logger }: Rim): Promise<ChainRi
     verifier: await Eip3009Verifier.create(),
     tokens: [registry.token],
     assets: () => registry.payable(),
+    channels: await openChannels(config),
     close: () => {
       closed = true;
       clearTimeout(timer);
     },
+  };
+}
+
+/** The key is the worker's to sign with; here it says which address offers have to name. */
+async function openChannels(config: Config): Promise<ChannelDoors | undefined> {
+  if (config.CHANNEL_AUTHORIZER_KEY === undefined) return undefined;
+  const chain = await EvmChannelChain.create({
+    rpcUrl: config.CHAIN_RPC_URL,
+    chainId: config.CHAIN_ID,
+    multicall: config.MULTICALL_ADDRESS,
+    contracts: BATCH_CONTRACTS,
+    relayerKeys: [],
+    authorizerKey: config.CHANNEL_AUTHORIZER_KEY,
+    finality: config.CHAIN_FINALITY,
+  });
+  return {
+    chain,
+    verifier: await ChannelVerifier.create(config.CHAIN_ID, BATCH_CONTRACTS),
+    authorizer: chain.authorizer,
+    collector: BATCH_CONTRACTS.erc3009Collector,
+    withdrawDelay: config.CHANNEL_WITHDRAW_DELAY,
   };
 }

@@ -1,4 +1,3 @@
-import { AuthenticateKey } from '@features/accounts';
 import { IngestBatch, IngestUsage } from '@features/metering';
 import { openPayments } from '@features/payments';
 import { PriceBookCache } from '@features/pricing';
@@ -7,7 +6,10 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import { type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
 import type { Config } from '@platform/config';
 import { addHotRoutes, type DoorOptions, openDoor } from '@platform/http';
+import { Ed25519Keys } from '@platform/signing';
 import { NestLogger } from '@platform/telemetry';
+import { AgentCallers } from './agent-caller.js';
+import { openAgentsOn } from './agents.js';
 import { AppModule, documentOf } from './app.module.js';
 import { openChain } from './chain.js';
 import { ProviderKeyCheck } from './key-check.js';
@@ -18,8 +20,11 @@ import { eventRoutes } from './routes/events.route.js';
 import { facilitatorRoutes } from './routes/facilitator.routes.js';
 import { gateRoutes } from './routes/gate.routes.js';
 import { paymentRoutes } from './routes/payments.route.js';
+import { signingRoutes } from './routes/signing.routes.js';
+import { refundRoutes } from './routes/refunds.routes.js';
 import { resourceRoutes } from './routes/resources.routes.js';
 import { streamRoutes } from './routes/stream.route.js';
+import { topUpRoutes } from './routes/topups.routes.js';
 
 /** A running api. */
 export interface Api {
@@ -36,6 +41,8 @@ export async function createApp(config: Config, replaced: Partial<Rim> = {}): Pr
   const rim = openRim(config, replaced);
   const { database, writer, clock, ids, logger, metrics } = rim;
   const chain = await openChain(rim);
+  const agents = await openAgentsOn(rim);
+  const signing = config.SIGNING_KEYS && new Ed25519Keys(config.SIGNING_KEYS, config.PUBLIC_URL);
   const payments = openPayments({
     database,
     writer,
@@ -45,6 +52,9 @@ export async function createApp(config: Config, replaced: Partial<Rim> = {}): Pr
     clock,
     ids,
     assets: chain.assets,
+    agents,
+    channels: chain.channels,
+    signer: signing,
     settings: {
       publicUrl: config.PUBLIC_URL,
       quoteSecret: config.QUOTE_SECRET,
@@ -54,7 +64,7 @@ export async function createApp(config: Config, replaced: Partial<Rim> = {}): Pr
       exposureCap: config.EXPOSURE_CAP === undefined ? undefined : BigInt(config.EXPOSURE_CAP),
     },
   });
-  const keys = new ProviderKeyCheck(new AuthenticateKey(database, clock, config.KEY_PEPPER));
+  const keys = new ProviderKeyCheck(agents.authenticateKey);
   const options: DoorOptions = {
     operations,
     keys,
@@ -65,18 +75,25 @@ export async function createApp(config: Config, replaced: Partial<Rim> = {}): Pr
     trustedProxies: config.TRUSTED_PROXIES,
   };
   const server = await openDoor(options);
-  const app = await NestFactory.create<NestFastifyApplication>(AppModule.on(rim, chain), new FastifyAdapter(server), {
-    logger: new NestLogger(logger),
-    bodyParser: false,
-    abortOnError: false,
-  });
+  const app = await NestFactory.create<NestFastifyApplication>(
+    AppModule.on(rim, chain, agents),
+    new FastifyAdapter(server),
+    {
+      logger: new NestLogger(logger),
+      bodyParser: false,
+      abortOnError: false,
+    },
+  );
   await addHotRoutes(server, options, [
     ...eventRoutes(new IngestUsage(writer), clock, metrics),
     ...streamRoutes(new IngestBatch(writer), clock, metrics),
     ...gateRoutes(payments, metrics),
     ...paymentRoutes(payments),
+    ...signingRoutes(signing),
     ...facilitatorRoutes(payments),
     ...resourceRoutes(payments),
+    ...topUpRoutes(payments, new AgentCallers(agents.authenticateKey, config.PUBLIC_URL)),
+    ...refundRoutes(payments),
   ]);
   SwaggerModule.setup('docs', app, documentOf(config.PUBLIC_URL) as OpenAPIObject & Record<string, unknown>);
   await app.init();

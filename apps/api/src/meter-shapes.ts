@@ -66,7 +66,7 @@ export const newMeter = z.strictObject({
   description: z.string().optional(),
   ...rules,
 });
-export type NewMeter = z.output<typeof newMeter>;
+type NewMeter = z.output<typeof newMeter>;
 
 /** @throws Fault invalid_request (`invalid_meter`) with the sentence of core */
 function rulesOf(given: object): MeterRules {

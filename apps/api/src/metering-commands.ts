@@ -27,7 +27,7 @@ import type { Rim } from './rim.js';
 export const rollUpOf = ({ writer, clock, config }: Pick<Rim, 'writer' | 'clock' | 'config'>): RollUpUsage =>
   new RollUpUsage(writer, new Outbox(), clock, rollUpOptions(config));
 
-export const rollUpOptions = (config: Pick<Config, 'RATE_AFTER_MS'>) => ({ rateAfterMs: config.RATE_AFTER_MS });
+const rollUpOptions = (config: Pick<Config, 'RATE_AFTER_MS'>) => ({ rateAfterMs: config.RATE_AFTER_MS });
 
 export const meteringCommands = (rim: Rim): Provider[] => [
   { provide: RollUpUsage, useValue: rollUpOf(rim) },

@@ -12,7 +12,7 @@ export interface Part {
   readonly says: string;
 }
 
-export interface Standing {
+interface Standing {
   /** ready: all is well · degraded: requests are taken, some are refused or settled later · unready: send none. */
   readonly status: 'ready' | 'degraded' | 'unready';
   readonly parts: readonly Part[];

@@ -4,7 +4,7 @@ import { type Logger, NestLogger } from '@platform/telemetry';
 import { Lifecycle } from './lifecycle.js';
 import { WorkerModule } from './worker.module.js';
 
-export interface RunningWorker {
+interface RunningWorker {
   /** Where health and metrics are. */
   readonly port: number;
   /** Finishes what is under way and ends everything. Harmless when repeated. */

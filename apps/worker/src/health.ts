@@ -8,7 +8,7 @@ import type { WorkerMetrics } from './worker-metrics.js';
 /** Longer than a healthy answer ever takes. */
 const PATIENCE_MS = 2_000;
 
-export interface HealthParts {
+interface HealthParts {
   readonly reader: SettlementReader;
   readonly rail: SettlementRail;
   readonly queues: readonly Queue[];

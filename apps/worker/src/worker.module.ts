@@ -1,11 +1,14 @@
 import { BullModule, getQueueToken } from '@nestjs/bullmq';
 import { type DynamicModule, Module } from '@nestjs/common';
 import type { Queue } from 'bullmq';
-import { CrashPoint, SettlementRail, type SettlementPlace } from '@core/settlement';
+import { type ChannelChain, CrashPoint, SettlementRail, type SettlementPlace } from '@core/settlement';
+import { BATCH_CONTRACTS } from '@core/x402';
 import { Ledger, RollUpBalances } from '@features/ledger';
 import { MaintainUsage, RollUpUsage } from '@features/metering';
+import { CreditTopUps, SweepIdentifiers } from '@features/payments';
 import { RateUsage } from '@features/pricing';
 import {
+  type ClaimTerms,
   ConfirmSettlement,
   RegisterSigners,
   settlementCommands,
@@ -14,7 +17,8 @@ import {
   SweepSettlement,
   VoidExpired,
 } from '@features/settlement';
-import { UsdcRail } from '@platform/chain';
+import { ExpireGrants, Holds, IssueGrant, RenewGrants, VoidGrant } from '@features/wallet';
+import { EvmChannelChain, UsdcRail } from '@platform/chain';
 import type { Config } from '@platform/config';
 import { Database, Writer } from '@platform/database';
 import { Outbox, OutboxRelay, queueConnection, QUEUES } from '@platform/queues';
@@ -65,7 +69,7 @@ export class WorkerModule {
         {
           provide: Settling,
           inject: [Writer, SettlementRail],
-          useFactory: (db: Writer, rail: SettlementRail) =>
+          useFactory: async (db: Writer, rail: SettlementRail) =>
             new Settling(
               settlementCommands({
                 db,
@@ -81,6 +85,7 @@ export class WorkerModule {
                   feeCap: BigInt(config.MAX_FEE_PER_GAS_GWEI) * GWEI,
                   owner: `worker ${process.pid}`,
                 },
+                channels: await channelsOf(config),
               }),
             ),
         },
@@ -91,6 +96,11 @@ export class WorkerModule {
           inject: [Writer, Database, RollUpUsage],
           useFactory: (writer: Writer, database: Database, rollUp: RollUpUsage) =>
             new RateUsage(writer, database, new SystemClock(), new SystemIds(), rollUp),
+        },
+        {
+          provide: CreditTopUps,
+          inject: [Writer, Database],
+          useFactory: (writer: Writer, database: Database) => creditTopUpsOf(config, writer, database),
         },
         { provide: Metrics, useFactory: () => new Metrics() },
         {
@@ -133,6 +143,8 @@ export class WorkerModule {
             RateUsage,
             SettlementReader,
             RollUpLoop,
+            Settling,
+            CreditTopUps,
           ],
           useFactory: (
             writer: Writer,
@@ -143,6 +155,8 @@ export class WorkerModule {
             rate: RateUsage,
             reader: SettlementReader,
             usage: RollUpLoop,
+            { commands }: Settling,
+            creditTopUps: CreditTopUps,
           ) =>
             new Schedules(
               {
@@ -157,7 +171,13 @@ export class WorkerModule {
                 voidExpired: new VoidExpired(writer),
                 rollUpBalances: new RollUpBalances(writer),
                 maintainUsage: new MaintainUsage(writer),
+                holds: new Holds(writer, new SystemIds()),
+                expireGrants: new ExpireGrants(writer, new SystemIds(), new SystemClock()),
+                renewGrants: new RenewGrants(writer, new SystemIds(), new SystemClock()),
+                sweepIdentifiers: new SweepIdentifiers(writer),
+                creditTopUps,
                 usage,
+                channels: commands.channels,
                 settings: { chainId: config.CHAIN_ID, pollMs: config.CHAIN_POLL_MS },
               },
               logger,
@@ -185,6 +205,16 @@ export class WorkerModule {
   }
 }
 
+/** Time is the database's, as for all that changes a wallet. */
+const creditTopUpsOf = (config: Config, writer: Writer, database: Database): CreditTopUps =>
+  new CreditTopUps(
+    writer,
+    new IssueGrant(database, new SystemIds()),
+    new VoidGrant(database, new SystemIds()),
+    new Ledger(),
+    new ArmedCrashPoint(new CrashPoints(config.CRASH_AT)),
+  );
+
 const railOf = (config: Config): UsdcRail =>
   new UsdcRail({
     rpcUrl: config.CHAIN_RPC_URL,
@@ -193,3 +223,18 @@ const railOf = (config: Config): UsdcRail =>
     relayerKeys: config.RELAYER_KEYS ?? [],
     finality: config.CHAIN_FINALITY,
   });
+
+/** Channels are claimed where a key signs for them. */
+async function channelsOf(config: Config): Promise<{ chain: ChannelChain; terms: ClaimTerms } | undefined> {
+  if (config.CHANNEL_AUTHORIZER_KEY === undefined) return undefined;
+  const chain = await EvmChannelChain.create({
+    rpcUrl: config.CHAIN_RPC_URL,
+    chainId: config.CHAIN_ID,
+    multicall: config.MULTICALL_ADDRESS,
+    contracts: BATCH_CONTRACTS,
+    relayerKeys: config.RELAYER_KEYS ?? [],
+    authorizerKey: config.CHANNEL_AUTHORIZER_KEY,
+    finality: config.CHAIN_FINALITY,
+  });
+  return { chain, terms: { minValue: BigInt(config.CLAIM_MIN), maxAgeMs: config.CLAIM_AFTER_SECONDS * 1_000 } };
+}

@@ -10,7 +10,7 @@ import { idText, label, needs, PAGE, pageLimit, shown, time } from '../fields.js
 const account = z.object({
   id: z.string(),
   name: z.string().nullable().describe('Your own name for it; null when a wallet opened it by paying.'),
-  wallets: z.array(z.string()).describe('Wallets that have paid as this account.'),
+  wallets: z.array(z.string()).describe('Wallets that have proven to belong to it.'),
   createdAt: shown.time,
 });
 
@@ -53,7 +53,7 @@ const create: Operation = {
   path: '/v1/accounts',
   summary: 'Open an account',
   description:
-    'With a name, repeating it answers the account of that name. A wallet is not linked here: it is linked by paying.',
+    'With a name, repeating it answers the account of that name. A wallet is not linked here: it is linked by paying, or by a proof.',
   area: 'accounts',
   access: needs('manage'),
   body: newAccount,

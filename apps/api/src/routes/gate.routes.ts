@@ -1,5 +1,7 @@
 import type { Payments } from '@features/payments';
 import type {
+  BatchAnswer,
+  BatchQuestion,
   CaptureDecision,
   CaptureRequest,
   CheckDecision,
@@ -9,11 +11,23 @@ import type {
   VoidDecision,
   VoidRequest,
 } from '@farebox/paywall';
-import { bodyOf, callerOf, type HotRoute, MEBIBYTE, type Operation } from '@platform/http';
+import {
+  bodyOf,
+  callerOf,
+  type HotRoute,
+  type LineRoute,
+  LINES_TYPE,
+  MEBIBYTE,
+  type Operation,
+  parse,
+} from '@platform/http';
 import type { Metrics } from '@platform/telemetry';
 import { z } from 'zod';
 import { idText, needs } from '../fields.js';
 import { paymentView } from './payments.route.js';
+
+/** In one exchange. */
+const MOST_QUESTIONS = 256;
 
 const wireReply = z.strictObject({
   status: z.int().min(100, 'must be an HTTP status').max(599, 'must be an HTTP status'),
@@ -98,6 +112,8 @@ const fits = (check: CheckRequest, capture: CaptureRequest, extend: ExtendReques
   return read;
 };
 void fits;
+const names = (asked: BatchQuestion): z.input<typeof batchLine> => asked;
+void names;
 
 const check: Operation = {
   method: 'POST',
@@ -154,7 +170,7 @@ const extend: Operation = {
     200: {
       description: 'The decision.',
       schema: z.union([
-        z.object({ decision: z.literal('go'), payment: paymentView }),
+        z.object({ decision: z.literal('go'), payment: paymentView, captureWithinSeconds: z.int().optional() }),
         z.object({ decision: z.literal('stop'), payment: paymentView, reason: z.string() }),
       ]),
     },
@@ -172,55 +188,103 @@ const letGo: Operation = {
   answers: { 200: { description: 'The payment, voided.', schema: z.object({ payment: paymentView }) } },
 };
 
-export const gateOperations = [check, capture, extend, letGo];
+const batchLine = z.strictObject({
+  ask: z.enum(['check', 'capture', 'extend', 'void']),
+  question: z.unknown().describe('The body of that route.'),
+});
 
-export const gateRoutes = (
-  payments: Pick<Payments, 'check' | 'capture' | 'extend' | 'void'>,
-  metrics: Metrics,
-): HotRoute[] => [
-  {
-    operation: check,
-    answer: async (request): Promise<CheckDecision> => {
-      const decision = await payments.check.run({
-        provider: callerOf(request).provider,
-        request: bodyOf(checkBody, request),
-      });
+const batch: Operation = {
+  method: 'POST',
+  path: '/v1/gate/batch',
+  summary: 'Many questions in one exchange',
+  description:
+    `Questions that wait at the same moment, one JSON text a line, at most ${MOST_QUESTIONS}: {"ask": "check" | "capture" | "extend" | "void", ` +
+    '"question": the body of that route}. Each is answered as by its own route, as soon as it is decided, in any order, by a line ' +
+    '{"n", "status", "answer"}, where n is the number of its line from 0.',
+  area: 'gate',
+  access: needs('gate'),
+  raw: true,
+  mediaTypes: [LINES_TYPE],
+  body: batchLine,
+  bodyLimit: 4 * MEBIBYTE,
+  answers: {
+    200: {
+      description: 'A line for each question.',
+      mediaType: LINES_TYPE,
+      schema: z.object({
+        n: z.int(),
+        status: z.int(),
+        answer: z.unknown().describe('A decision, or a problem document.'),
+      }),
+    },
+  },
+};
+
+export const gateOperations = [check, capture, extend, letGo, batch];
+
+/** What decides the gate's questions. */
+export type GateDecisions = {
+  readonly [Question in 'check' | 'capture' | 'extend' | 'void']: Pick<Payments[Question], 'run'>;
+};
+
+export const gateRoutes = (payments: GateDecisions, metrics: Metrics): (HotRoute | LineRoute)[] => {
+  const decide = {
+    check: async (provider: string, request: z.output<typeof checkBody>): Promise<CheckDecision> => {
+      const decision = await payments.check.run({ provider, request });
       metrics.gateDecision(decision.decision);
       if (decision.decision === 'serve') metrics.claim('claimed');
       return decision;
     },
-  },
-  {
-    operation: capture,
-    answer: async (request): Promise<CaptureDecision> => {
-      const decision = await payments.capture.run({
-        provider: callerOf(request).provider,
-        request: bodyOf(captureBody, request),
-      });
+    capture: async (provider: string, request: z.output<typeof captureBody>): Promise<CaptureDecision> => {
+      const decision = await payments.capture.run({ provider, request });
       metrics.gateDecision(decision.decision);
       return decision;
     },
-  },
-  {
-    operation: extend,
-    answer: async (request): Promise<ExtendDecision> => {
-      const decision = await payments.extend.run({
-        provider: callerOf(request).provider,
-        request: bodyOf(extendBody, request),
-      });
+    extend: async (provider: string, request: z.output<typeof extendBody>): Promise<ExtendDecision> => {
+      const decision = await payments.extend.run({ provider, request });
       metrics.gateDecision(decision.decision);
       return decision;
     },
-  },
-  {
-    operation: letGo,
-    answer: async (request): Promise<VoidDecision> => {
-      const decision = await payments.void.run({
-        provider: callerOf(request).provider,
-        request: bodyOf(voidBody, request),
-      });
+    void: async (provider: string, request: z.output<typeof voidBody>): Promise<VoidDecision> => {
+      const decision = await payments.void.run({ provider, request });
       metrics.gateDecision('void');
       return decision;
     },
-  },
-];
+  };
+  return [
+    {
+      operation: check,
+      answer: (request) => decide.check(callerOf(request).provider, bodyOf(checkBody, request)),
+    },
+    {
+      operation: capture,
+      answer: (request) => decide.capture(callerOf(request).provider, bodyOf(captureBody, request)),
+    },
+    {
+      operation: extend,
+      answer: (request) => decide.extend(callerOf(request).provider, bodyOf(extendBody, request)),
+    },
+    {
+      operation: letGo,
+      answer: (request) => decide.void(callerOf(request).provider, bodyOf(voidBody, request)),
+    },
+    {
+      operation: batch,
+      mostLines: MOST_QUESTIONS,
+      answerLine: async (line, request): Promise<BatchAnswer['answer']> => {
+        const { provider } = callerOf(request);
+        const { ask, question } = parse(batchLine, line, 'body');
+        switch (ask) {
+          case 'check':
+            return decide.check(provider, parse(checkBody, question, 'body'));
+          case 'capture':
+            return decide.capture(provider, parse(captureBody, question, 'body'));
+          case 'extend':
+            return decide.extend(provider, parse(extendBody, question, 'body'));
+          case 'void':
+            return decide.void(provider, parse(voidBody, question, 'body'));
+        }
+      },
+    },
+  ];
+};

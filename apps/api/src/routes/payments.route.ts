@@ -4,6 +4,7 @@ import type { PaymentView } from '@farebox/paywall';
 import type { HotRoute, Operation } from '@platform/http';
 import { z } from 'zod';
 import { shown } from '../fields.js';
+import { noSigningKey } from './signing.routes.js';
 
 export const paymentView = z.object({
   id: z.string(),
@@ -21,6 +22,8 @@ export const paymentView = z.object({
   statusUrl: z.string(),
 });
 
+const JOSE = 'application/jose';
+
 const read: Operation = {
   method: 'GET',
   path: '/v1/payments/:id',
@@ -33,23 +36,48 @@ const read: Operation = {
   answers: { 200: { description: 'The payment.', schema: paymentView } },
 };
 
-export const paymentOperations = [read];
+const record: Operation = {
+  method: 'GET',
+  path: '/v1/payments/:id/record',
+  summary: 'The signed usage record of a payment',
+  description:
+    'What it bought, at which price, what was charged and where it is in the ledger, as a compact JWS over canonical JSON. The keys are at /.well-known/jwks.json; `npm run verify:record` checks one.',
+  area: 'gate',
+  access: 'public',
+  perMinute: 1200,
+  params: z.strictObject({ id: z.string() }),
+  answers: { 200: { description: 'The record, a JWS.', schema: z.string(), mediaType: JOSE } },
+};
+
+export const paymentOperations = [read, record];
 
 const idOf = z.object({ id: z.string() });
 
-export const paymentRoutes = (payments: Pick<Payments, 'read'>): HotRoute[] => [
+export const paymentRoutes = (payments: Pick<Payments, 'read' | 'record'>): HotRoute[] => [
   {
     operation: read,
     answer: async (request, reply): Promise<PaymentView> => {
       const payment = await payments.read.run(idOf.parse(request.params).id);
-      if (!payment)
-        throw new Fault(
-          'not_found',
-          'There is no payment with this id. Check that it is whole: pay_, hld_ or vch_ and 32 characters.',
-          { reason: 'unknown_payment' },
-        );
+      if (!payment) throw unknownPayment();
       void reply.header('cache-control', 'no-store');
       return payment;
     },
   },
+  {
+    operation: record,
+    answer: async (request, reply): Promise<string> => {
+      const decision = await payments.record.run(idOf.parse(request.params).id);
+      if (decision.outcome !== 'signed')
+        throw decision.outcome === 'no_signing_key' ? noSigningKey() : unknownPayment();
+      void reply.header('cache-control', 'no-store').type(JOSE);
+      return decision.jws;
+    },
+  },
 ];
+
+const unknownPayment = (): Fault =>
+  new Fault(
+    'not_found',
+    'There is no payment with this id. Check that it is whole: pay_, hld_ or vch_ and 32 characters.',
+    { reason: 'unknown_payment' },
+  );

@@ -1,14 +1,17 @@
 import type { RollUpBalances } from '@features/ledger';
 import type { MaintainUsage } from '@features/metering';
+import type { CreditTopUps, SweepIdentifiers } from '@features/payments';
 import type { RateUsage } from '@features/pricing';
 import type {
   ConfirmSettlement,
   RegisterSigners,
+  SettlementCommands,
   SettlementReader,
   SubmitSettlement,
   SweepSettlement,
   VoidExpired,
 } from '@features/settlement';
+import type { ExpireGrants, Holds, RenewGrants } from '@features/wallet';
 import type { Writer } from '@platform/database';
 import type { OutboxRelay } from '@platform/queues';
 import type { Logger } from '@platform/telemetry';
@@ -21,7 +24,13 @@ const QUEUE_HAD_ITS_CHANCE_SECONDS = 5;
 /** A segment of identities fills within half a minute when usage comes in as fast as it can. A look costs next to nothing. */
 const MAINTAIN_MS = 15_000;
 
-export interface Scheduled {
+/** They are kept for a day; a little longer does no harm. */
+const SWEEP_IDENTIFIERS_MS = 600_000;
+
+/** A withdrawal that was announced is seen within this time; the shortest delay is nine hundred times as long. */
+const WATCH_MS = 1_000;
+
+interface Scheduled {
   readonly writer: Writer;
   readonly relay: OutboxRelay;
   readonly register: RegisterSigners;
@@ -32,9 +41,16 @@ export interface Scheduled {
   readonly rate: RateUsage;
   readonly rollUpBalances: RollUpBalances;
   readonly maintainUsage: MaintainUsage;
+  readonly holds: Pick<Holds, 'expireHolds'>;
+  readonly expireGrants: ExpireGrants;
+  readonly renewGrants: RenewGrants;
+  readonly sweepIdentifiers: SweepIdentifiers;
+  readonly creditTopUps: CreditTopUps;
   /** Not on a timer: the next pass begins as soon as there is need. */
   readonly usage: RollUpLoop;
   readonly reader: SettlementReader;
+  /** Absent where channels are not offered. */
+  readonly channels: SettlementCommands['channels'];
   readonly settings: { readonly chainId: number; readonly pollMs: number };
 }
 
@@ -64,9 +80,29 @@ export class Schedules {
     this.#every({ name: 'sweep', everyMs: 2_500, run: () => this.#sweep() });
     this.#every({ name: 'confirm', everyMs: parts.settings.pollMs, run: () => this.#confirm() });
     this.#every({ name: 'void-expired', everyMs: 5_000, run: () => parts.voidExpired.run() });
+    this.#every({ name: 'expire-holds', everyMs: 2_500, run: () => parts.holds.expireHolds() });
+    this.#every({ name: 'expire-grants', everyMs: 5_000, run: () => parts.expireGrants.run() });
+    this.#every({ name: 'renew-grants', everyMs: 5_000, run: () => parts.renewGrants.run() });
     this.#every({ name: 'rate-usage', everyMs: 5_000, run: () => parts.rate.run() });
     this.#every({ name: 'roll-up-balances', everyMs: 5_000, run: () => parts.rollUpBalances.run() });
     this.#every({ name: 'maintain-usage', everyMs: MAINTAIN_MS, run: () => parts.maintainUsage.run() });
+    this.#every({ name: 'sweep-identifiers', everyMs: SWEEP_IDENTIFIERS_MS, run: () => parts.sweepIdentifiers.run() });
+    this.#every({ name: 'credit-topups', everyMs: parts.settings.pollMs, run: () => parts.creditTopUps.run() });
+    const { channels } = parts;
+    if (channels) {
+      const { chainId, pollMs } = parts.settings;
+      const watchMs = Math.max(pollMs, WATCH_MS);
+      this.#every({
+        name: 'watch-channels',
+        everyMs: watchMs,
+        run: async () => this.#report(await channels.watch.run({ chainId })),
+      });
+      this.#every({
+        name: 'claim-channels',
+        everyMs: watchMs,
+        run: async () => this.#report(await channels.claim.run({ chainId })),
+      });
+    }
     parts.usage.start();
   }
 

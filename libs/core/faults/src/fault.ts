@@ -19,7 +19,7 @@ export const FAULT_STATUS = {
 
 export type FaultCode = keyof typeof FAULT_STATUS;
 
-export interface FaultOptions {
+interface FaultOptions {
   /** Machine-readable detail within the code, e.g. `unknown_meter`. Shown to the caller. */
   readonly reason?: string;
   /** Values that help the caller mend the request. Shown to the caller: no secrets. */

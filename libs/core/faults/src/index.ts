@@ -1,2 +1,2 @@
-export { Fault, FAULT_STATUS, type FaultCode, type FaultOptions } from './fault.js';
+export { Fault, FAULT_STATUS, type FaultCode } from './fault.js';
 export { problemOf, type Problem } from './problem.js';

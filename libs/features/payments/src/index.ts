@@ -3,6 +3,9 @@ export { CheckPayment } from './gate/check-payment.js';
 export { CapturePayment, ExtendPayment, ReadPayment, VoidPayment } from './gate/handle-payment.js';
 export type { RequestToCapture, RequestToCheck, RequestToExtend } from './gate/way-to-pay.js';
 export { VerifyFacilitated, SettleFacilitated, ListSupported } from './facilitator/facilitate.js';
+export type { ChannelDoors } from './channels/channel-doors.js';
+export { ReadRecord, type RecordDecision } from './receipts/read-record.js';
+export { SweepIdentifiers } from './receipts/sweep-identifiers.js';
 export { type Payments, type PaymentsPorts, openPayments } from './payments.js';
 export {
   type CaptureDecision,
@@ -19,3 +22,5 @@ export {
   type ResourceToPublish,
 } from './discovery/publish-resource.js';
 export { DiscoverResources, type DiscoveredResource, type DiscoveryQuery } from './discovery/discover-resources.js';
+export { CreditTopUps } from './topups/credit-topups.js';
+export { type Refund, REFUND_STATES } from './topups/refund.js';

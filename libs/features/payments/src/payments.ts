@@ -1,15 +1,20 @@
 import type { IdSource } from '@core/ids';
 import type { PayableAssets } from '@core/payments';
+import type { DocumentSigner } from '@core/records';
 import type { ChainReader } from '@core/settlement';
 import type { Clock } from '@core/time';
 import type { AuthorizationVerifier } from '@core/x402';
+import type { Agents } from '@features/accounts';
 import type { PriceBookCache } from '@features/pricing';
+import { Holds } from '@features/wallet';
 import type { Database, Writer } from '@platform/database';
 import { DiscoverResources } from './discovery/discover-resources.js';
 import { ListResources, PublishResource, WithdrawResource } from './discovery/publish-resource.js';
 import { AuthorizePayment } from './exact/authorize-payment.js';
 import { CaptureExact } from './exact/capture-exact.js';
 import { ExactWay } from './exact/exact-way.js';
+import type { ChannelDoors } from './channels/channel-doors.js';
+import { openChannelWay } from './channels/open-channel-way.js';
 import { PaymentStore } from './exact/payments.store.js';
 import { Reservations } from './exact/reservations.js';
 import { ListSupported, SettleFacilitated, VerifyFacilitated } from './facilitator/facilitate.js';
@@ -17,10 +22,18 @@ import { Challenges } from './gate/challenge.js';
 import { CheckPayment } from './gate/check-payment.js';
 import { CapturePayment, ExtendPayment, ReadPayment, VoidPayment } from './gate/handle-payment.js';
 import { Payees } from './gate/payees.js';
+import { PayUnderName } from './gate/pay-under-name.js';
 import { PaymentIdentifiers } from './gate/payment-identifiers.js';
 import { PriceRequest } from './gate/price-request.js';
 import { QuoteSealer } from './gate/quote-sealer.js';
 import { ReleaseWaiter } from './gate/release-waiter.js';
+import type { PaymentScheme, WayToPay } from './gate/way-to-pay.js';
+import { PrepaidWay } from './prepaid/prepaid-way.js';
+import { ReadRecord } from './receipts/read-record.js';
+import { Receipts } from './receipts/receipts.js';
+import { RecordStore } from './receipts/record.store.js';
+import { SignedOffers } from './receipts/signed-offers.js';
+import { openTopUps, type TopUps } from './topups/open-topups.js';
 
 /** What the feature needs from the rim. */
 export interface PaymentsPorts {
@@ -32,12 +45,20 @@ export interface PaymentsPorts {
   readonly clock: Clock;
   readonly ids: IdSource;
   readonly assets: PayableAssets;
+  /** Absent where agents are not known by more than what they sign: no balances then. */
+  readonly agents?: Pick<Agents, 'authenticate' | 'offerSignIn'> | undefined;
+  /** Absent where channels are not offered. */
+  readonly channels?: ChannelDoors | undefined;
+  /** Signs offers, receipts and usage records; absent: there are none. */
+  readonly signer?: DocumentSigner | undefined;
   readonly settings: {
     /** Where agents reach the api: status URLs begin with it. */
     readonly publicUrl: string;
     readonly quoteSecret: string;
     readonly quoteSeconds: number;
     readonly releaseWaitMs: number;
+    /** What a facilitator's settle waits for the chain at most; a minute when absent. */
+    readonly settleWaitMs?: number | undefined;
     /** Age of the chain's head beyond which no payment is taken. */
     readonly staleSeconds: number;
     /** Most that may be unsettled in all, atomic units of each asset; undefined: no such cap. */
@@ -52,6 +73,7 @@ export interface Payments {
   readonly extend: ExtendPayment;
   readonly void: VoidPayment;
   readonly read: ReadPayment;
+  readonly record: ReadRecord;
   readonly verifyFacilitated: VerifyFacilitated;
   readonly settleFacilitated: SettleFacilitated;
   readonly supported: ListSupported;
@@ -59,6 +81,7 @@ export interface Payments {
   readonly published: ListResources;
   readonly withdraw: WithdrawResource;
   readonly discover: DiscoverResources;
+  readonly topUps: TopUps;
   close(): Promise<void>;
 }
 
@@ -72,6 +95,9 @@ export function openPayments({
   clock,
   ids,
   assets,
+  agents,
+  channels,
+  signer,
   settings,
 }: PaymentsPorts): Payments {
   const store = new PaymentStore(writer, settings.exposureCap);
@@ -91,17 +117,31 @@ export function openPayments({
     ids,
     settings.staleSeconds,
   );
-  const captureExact = new CaptureExact(store, reservations, payees, waiter, settings);
-  const exact = new ExactWay(prices, authorize, captureExact, store, payees, waiter, assets, clock, settings);
-  const schemes = [exact];
-  const ways = [...schemes];
-  const challenges = new Challenges(sealer, clock, settings.quoteSeconds, schemes);
+  const answers = { ...settings, receipts: signer && new Receipts(signer, clock) };
+  const captureExact = new CaptureExact(store, reservations, payees, waiter, answers);
+  const exact = new ExactWay(prices, authorize, captureExact, store, payees, waiter, assets, clock, answers);
+  const channelWay =
+    channels && openChannelWay({ doors: channels, writer, book, chain, payments: store, waiter, clock, ids, settings });
+  // A voucher costs no gas: where both can be paid, channels are named first.
+  const schemes: readonly PaymentScheme[] = channelWay ? [channelWay, exact] : [exact];
+  const prepaid = agents && new PrepaidWay(prices, agents.authenticate, new Holds(writer, ids), clock, settings);
+  const ways: readonly WayToPay[] = [...schemes, ...(prepaid ? [prepaid] : [])];
+  const read = new ReadPayment(ways);
+  const challenges = new Challenges(
+    sealer,
+    clock,
+    settings.quoteSeconds,
+    schemes,
+    signer && new SignedOffers(signer),
+    agents?.offerSignIn,
+  );
   return {
-    check: new CheckPayment(prices, challenges, sealer, exact, schemes, assets),
+    check: new CheckPayment(prices, challenges, sealer, exact, schemes, assets, prepaid, new PayUnderName(identifiers)),
     capture: new CapturePayment(ways),
     extend: new ExtendPayment(ways),
     void: new VoidPayment(ways),
-    read: new ReadPayment(ways),
+    read,
+    record: new ReadRecord(read, new RecordStore(writer), signer),
     verifyFacilitated: new VerifyFacilitated(authorize, store, payees, assets),
     settleFacilitated: new SettleFacilitated(authorize, captureExact, payees, waiter, assets, settings),
     supported: new ListSupported(store, assets),
@@ -109,6 +149,24 @@ export function openPayments({
     published: new ListResources(database),
     withdraw: new WithdrawResource(database),
     discover: new DiscoverResources(writer, prices, challenges),
+    topUps: openTopUps({
+      ...{
+        database,
+        writer,
+        authorize,
+        exact,
+        payments: store,
+        payees,
+        waiter,
+        verifier,
+        chain,
+        assets,
+        agents,
+        clock,
+        ids,
+      },
+      settings,
+    }),
     close: () => waiter.close(),
   };
 }

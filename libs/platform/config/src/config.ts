@@ -25,6 +25,15 @@ const privateKeys = z
       .min(1),
   );
 
+const signingKeys = z
+  .string()
+  .transform((text) => text.split(',').map((key) => key.trim()))
+  .pipe(
+    z
+      .array(z.string().regex(/^[0-9a-fA-F]{64}$/, 'must be Ed25519 keys of 64 hex digits each, separated by commas'))
+      .min(1),
+  );
+
 /** Every variable a process of Farebox reads, with its check and its default. `.env.example` lists the same. */
 const environment = z.object({
   NODE_ENV: z.enum(['production', 'development', 'test']).default('development'),
@@ -47,6 +56,7 @@ const environment = z.object({
   KEY_PEPPER: secret,
   QUOTE_SECRET: secret,
   QUOTE_SECONDS: wholeNumber(30, 3600).default(300),
+  SIGNING_KEYS: signingKeys.optional(),
 
   CHAIN_RPC_URL: url(['http:', 'https:']),
   CHAIN_ID: wholeNumber(1, Number.MAX_SAFE_INTEGER),
@@ -62,6 +72,14 @@ const environment = z.object({
   MAX_FEE_PER_GAS_GWEI: wholeNumber(1, 100_000).default(50),
   RELEASE_WAIT_MS: wholeNumber(0, 120_000).default(8_000),
   EXPOSURE_CAP: atomic.optional(),
+
+  CHANNEL_AUTHORIZER_KEY: z
+    .string()
+    .regex(/^0x[0-9a-fA-F]{64}$/, 'must be a 0x-prefixed private key of 32 bytes')
+    .optional(),
+  CHANNEL_WITHDRAW_DELAY: wholeNumber(900, 2_592_000).default(86_400),
+  CLAIM_MIN: atomic.default('1000000'),
+  CLAIM_AFTER_SECONDS: wholeNumber(1, 604_800).default(3_600),
 
   RATE_AFTER_MS: wholeNumber(0, 3_600_000).default(10_000),
 

@@ -3,9 +3,10 @@ import type { IdSource } from '@core/ids';
 import type { Logger, Metrics } from '@platform/telemetry';
 import rateLimit from '@fastify/rate-limit';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, type RouteOptions } from 'fastify';
+import { answerLines, type LineRoute } from './answer-lines.js';
 import { authenticate, type KeyCheck } from './caller.js';
 import type { z } from 'zod';
-import { JSON_TYPE, MEBIBYTE, type Operation, type OperationTable } from './operation.js';
+import { JSON_TYPE, LINES_TYPE, MEBIBYTE, type Operation, type OperationTable } from './operation.js';
 import { parse } from './parse.js';
 import { faultOf, malformedUrl, renderProblem, WrongMethod } from './problems.js';
 
@@ -24,6 +25,15 @@ export interface DoorOptions {
 /** Media types besides JSON whose bodies are JSON. */
 const JSON_KINDS = ['application/cloudevents+json', 'application/cloudevents-batch+json'];
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** What it asks for; undefined for a path that is no operation. */
+    operation: Operation | undefined;
+    /** Path pattern of its route; undefined where there is none. */
+    pattern: string | undefined;
+  }
+}
+
 const REQUEST_ID = /^[A-Za-z0-9._:/+=-]{1,128}$/;
 
 /**
@@ -41,6 +51,8 @@ export async function openDoor(options: DoorOptions): Promise<FastifyInstance> {
     routerOptions: { ignoreTrailingSlash: false, maxParamLength: 256 },
   });
   server.decorateRequest('caller', undefined);
+  server.decorateRequest('operation', undefined);
+  server.decorateRequest('pattern', undefined);
   readBodies(server);
   endConnections(server);
   server.addHook('onRoute', (route) => describeRoute(options, route));
@@ -59,32 +71,43 @@ export async function openDoor(options: DoorOptions): Promise<FastifyInstance> {
       ),
   });
 
-  server.addHook('onRequest', async (request, reply) => {
+  // Hooks that wait for nothing are no promises: they are on the way of every request.
+  server.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id);
-    const operation = options.operations.find(request.method, request.routeOptions.url);
-    if (operation === undefined || operation.access === 'public') return;
+    const { url } = request.routeOptions;
+    const operation = options.operations.find(request.method, url);
+    request.pattern = url;
+    request.operation = operation;
+    if (operation === undefined || operation.access === 'public') return done();
     const { authorization } = request.headers;
-    if (authorization === undefined && operation.access.optional) return;
-    request.caller = await authenticate(options.keys, authorization, operation.access.scope);
-  });
-  server.addHook('preValidation', async (request) => {
-    const operation = options.operations.find(request.method, request.routeOptions.url);
-    if (operation) readInput(operation, request);
-  });
-  server.addHook('onResponse', async (request, reply) => {
-    const route = request.routeOptions.url ?? 'unmatched';
-    options.metrics.request(request.method, route, reply.statusCode, reply.elapsedTime / 1000);
-    const line = {
-      requestId: request.id,
-      method: request.method,
-      route,
-      status: reply.statusCode,
-      ms: Math.round(reply.elapsedTime * 10) / 10,
-    };
-    options.logger.info(
-      request.caller ? { ...line, provider: request.caller.provider, keyId: request.caller.key } : line,
-      'request',
+    if (authorization === undefined && operation.access.optional) return done();
+    authenticate(options.keys, authorization, operation.access.scope).then(
+      (caller) => {
+        request.caller = caller;
+        done();
+      },
+      (error: unknown) => done(asError(error)),
     );
+  });
+  server.addHook('preValidation', (request, _, done) => {
+    try {
+      if (request.operation) readInput(request.operation, request);
+      done();
+    } catch (error) {
+      done(asError(error));
+    }
+  });
+  server.addHook('onResponse', (request, reply, done) => {
+    const route = request.pattern ?? 'unmatched';
+    const { statusCode: status, elapsedTime } = reply;
+    options.metrics.request(request.method, route, status, elapsedTime / 1000);
+    if (options.logger.isLevelEnabled('info')) {
+      const ms = Math.round(elapsedTime * 10) / 10;
+      const line = { requestId: request.id, method: request.method, route, status, ms };
+      const { caller } = request;
+      options.logger.info(caller ? { ...line, provider: caller.provider, keyId: caller.key } : line, 'request');
+    }
+    done();
   });
   return server;
 }
@@ -93,12 +116,19 @@ export async function openDoor(options: DoorOptions): Promise<FastifyInstance> {
 export async function addHotRoutes(
   server: FastifyInstance,
   options: DoorOptions,
-  routes: readonly HotRoute[],
+  routes: readonly (HotRoute | LineRoute)[],
 ): Promise<void> {
   await server.register(async (scope) => {
     scope.setErrorHandler((error, request, reply) => sendProblem(options, error, request, reply));
-    const add = (to: FastifyInstance, { operation, answer }: HotRoute) =>
-      to.route({ method: operation.method, url: operation.path, handler: answer });
+    const add = (to: FastifyInstance, route: HotRoute | LineRoute) => {
+      const { method, path: url } = route.operation;
+      if ('answer' in route) return to.route({ method, url, handler: route.answer });
+      return to.route({
+        method,
+        url,
+        handler: async (request, reply) => answerLines(route, options.logger, request, reply, bytesOf(request)),
+      });
+    };
     for (const route of routes) if (!route.operation.raw) add(scope, route);
     await scope.register(async (unread) => {
       leaveBodies(unread);
@@ -110,7 +140,9 @@ export async function addHotRoutes(
 /** Bodies that are read behind the door, where their bytes are what counts. */
 function leaveBodies(scope: FastifyInstance): void {
   scope.removeAllContentTypeParsers();
-  scope.addContentTypeParser(JSON_TYPE, { parseAs: 'buffer' }, (_, bytes: Buffer, done) => done(null, bytes));
+  scope.addContentTypeParser([JSON_TYPE, LINES_TYPE], { parseAs: 'buffer' }, (_, bytes: Buffer, done) =>
+    done(null, bytes),
+  );
 }
 
 export interface HotRoute {
@@ -227,6 +259,8 @@ function readInput(operation: Operation, request: FastifyRequest): void {
   }
   if (!operation.raw) request.body = parse(operation.body, request.body, 'body');
 }
+
+const asError = (thrown: unknown): Error => (thrown instanceof Error ? thrown : new Error(String(thrown)));
 
 const hasFields = (query: unknown): boolean =>
   typeof query === 'object' && query !== null && Object.keys(query).length > 0;

@@ -43,6 +43,8 @@ export interface Operation {
 }
 
 export const JSON_TYPE = 'application/json';
+/** One JSON text a line. */
+export const LINES_TYPE = 'application/x-ndjson';
 export const MEBIBYTE = 1_048_576;
 
 /** All operations of a door, found by method and pattern. */

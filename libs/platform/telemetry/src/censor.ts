@@ -1,5 +1,5 @@
 /** What stands in a log line where a secret would have been. */
-export const CENSORED = '[redacted]';
+const CENSORED = '[redacted]';
 
 /** Fields that carry a secret, whatever object they are in: names are compared without case, dashes and underscores. */
 const SECRET_NAMES = new Set(

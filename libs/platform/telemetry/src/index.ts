@@ -1,3 +1,3 @@
 export { createLogger, type Logger } from './logger.js';
 export { NestLogger } from './nest-logger.js';
-export { Metrics, type UsageDoor } from './metrics.js';
+export { Metrics } from './metrics.js';

@@ -2,7 +2,7 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom
 import { Fault } from '@core/faults';
 
 /** Where usage comes in: CloudEvents from anyone, or numbered batches of our own client. */
-export type UsageDoor = 'open' | 'stream';
+type UsageDoor = 'open' | 'stream';
 
 /**
  * The figures a process shows on `/metrics`, in Prometheus' text form. Labels take few values each: routes by pattern,

@@ -11,14 +11,15 @@ import type { Clock } from '@core/time';
 import { Fault } from '@core/faults';
 import type { AuthorizationVerifier, ExactAuthorization, X402Error } from '@core/x402';
 import { GroupCommit } from '@platform/database';
-import type { Held, Identified, PaymentIdentifiers } from '../gate/payment-identifiers.js';
+import type { Held, Identified } from '../gate/identified.js';
+import type { PaymentIdentifiers } from '../gate/payment-identifiers.js';
 import type { AuthorizationKey, ClaimItem, ClaimOutcome, PaymentRow, PaymentStore } from './payments.store.js';
 import type { Reservations } from './reservations.js';
 
 /** What an authorization is presented for. */
 export interface Presentation {
   readonly provider: string;
-  readonly origin: 'gate' | 'facilitator';
+  readonly origin: 'gate' | 'facilitator' | 'topup';
   readonly asset: PaymentAsset;
   readonly authorization: ExactAuthorization;
   /** Terms to pay. */
@@ -122,7 +123,7 @@ export class AuthorizePayment {
       );
     }
     const offer = { payTo: presented.payTo, amount: presented.amount, maxTimeoutSeconds: AUTHORIZATION_SECONDS };
-    const terms = checkAuthorization(authorization, offer, headSeconds, origin);
+    const terms = checkAuthorization(authorization, offer, headSeconds, origin === 'facilitator' ? origin : 'gate');
     if (!terms.ok) return refused(terms.reason, terms.message);
     const [payer] = await this.chain.payerState([
       { token: asset.domain.address, payer: authorization.from, payTo: authorization.to, nonce: authorization.nonce },

@@ -11,6 +11,7 @@ import type { CaptureItem, PaymentRow, PaymentStore } from '../exact/payments.st
 import type { Reservations } from '../exact/reservations.js';
 import { reservationEnded, unknownPayment } from '../gate/refusals.js';
 import type { ReleaseWaiter } from '../gate/release-waiter.js';
+import type { Receipts } from '../receipts/receipts.js';
 import type { RequestToCapture } from '../gate/way-to-pay.js';
 import { failedReply, pendingReply, settlementHeaders } from '../gate/wire-replies.js';
 
@@ -45,7 +46,11 @@ export class CaptureExact {
     private readonly reservations: Reservations,
     private readonly payees: Payees,
     private readonly waiter: ReleaseWaiter,
-    private readonly settings: { readonly publicUrl: string; readonly releaseWaitMs: number },
+    private readonly settings: {
+      readonly publicUrl: string;
+      readonly releaseWaitMs: number;
+      readonly receipts?: Receipts | undefined;
+    },
   ) {
     this.#captures = new GroupCommit((items) => this.#write(items), BATCH);
   }
@@ -58,7 +63,7 @@ export class CaptureExact {
       quantity: request.quantity,
       reply: request.reply,
     });
-    const { publicUrl, releaseWaitMs } = this.settings;
+    const { publicUrl, releaseWaitMs, receipts } = this.settings;
     if (payment.state === 'reserved' || payment.state === 'voided') {
       return { decision: 'withhold', payment: viewOf(payment, publicUrl), reply: reservationEnded() };
     }
@@ -67,7 +72,7 @@ export class CaptureExact {
     const view = viewOf(now, publicUrl);
     if (now.state === 'failed') return { decision: 'withhold', payment: view, reply: failedReply(now, publicUrl) };
     if (!releases(level, now)) return { decision: 'withhold', payment: view, reply: pendingReply(now, publicUrl) };
-    return { decision: 'release', payment: view, headers: settlementHeaders(now, publicUrl, true) };
+    return { decision: 'release', payment: view, headers: settlementHeaders(now, publicUrl, true, receipts) };
   }
 
   /** The capture alone; a payment that was captured, voided or expired before is answered as it is. */
@@ -111,7 +116,8 @@ export class CaptureExact {
 }
 
 function decide(item: Item, payment: PaymentRow | undefined): Captured | { capture: CaptureItem; served: PaymentRow } {
-  if (payment?.provider !== item.provider) return { outcome: 'unknown' };
+  // What buys balance is captured where it is bought: nothing is served for it.
+  if (payment?.provider !== item.provider || payment.origin === 'topup') return { outcome: 'unknown' };
   if (payment.state !== 'reserved') return { outcome: 'captured', payment };
   const measured = item.quantity === undefined ? undefined : parseDecimal(item.quantity);
   if (item.quantity !== undefined && !measured)

@@ -2,7 +2,15 @@ import { createHash } from 'node:crypto';
 import { Fault } from '@core/faults';
 import { ID_PREFIXES, isId } from '@core/ids';
 import { compareDecimals, parseDecimal } from '@core/money';
-import { type PayableAssets, type Quote, releases, requirementsOf, SERVICE_SECONDS } from '@core/payments';
+import {
+  type PayableAssets,
+  type Quote,
+  releases,
+  requirementsOf,
+  SERVICE_SECONDS,
+  SETTLE_SECONDS,
+} from '@core/payments';
+import { exactBindingText } from '@core/records';
 import { addMs, type Clock, epochSeconds } from '@core/time';
 import {
   type ExactAuthorization,
@@ -14,11 +22,10 @@ import {
 } from '@core/x402';
 import type { CaptureDecision, CheckDecision, ExtendDecision, PaymentView } from '../gate/gate-decisions.js';
 import { viewOf } from '../gate/payment-view.js';
-import { identifierTaken } from '../gate/payment-identifiers.js';
 import type { Payees } from '../gate/payees.js';
 import type { PriceRequest } from '../gate/price-request.js';
 import { requestDigest } from '../gate/quote-sealer.js';
-import { conflict, malformed, unknownPayment, withoutQuery } from '../gate/refusals.js';
+import { conflict, identifierTaken, malformed, unknownPayment, withoutQuery } from '../gate/refusals.js';
 import type { ReleaseWaiter } from '../gate/release-waiter.js';
 import {
   again,
@@ -29,6 +36,7 @@ import {
   type RequestToExtend,
   type Verdict,
 } from '../gate/way-to-pay.js';
+import type { Receipts } from '../receipts/receipts.js';
 import { failedReply, pendingReply, settlementHeaders } from '../gate/wire-replies.js';
 import { type AuthorizePayment, claimKey } from './authorize-payment.js';
 import type { CaptureExact } from './capture-exact.js';
@@ -38,6 +46,7 @@ import type { PaymentRow, PaymentStore } from './payments.store.js';
 export class ExactWay implements PaymentScheme {
   readonly scheme = 'exact';
   readonly prefix = ID_PREFIXES.payment;
+  readonly takesNames = true;
 
   constructor(
     private readonly prices: PriceRequest,
@@ -52,6 +61,7 @@ export class ExactWay implements PaymentScheme {
       readonly publicUrl: string;
       readonly quoteSeconds: number;
       readonly releaseWaitMs: number;
+      readonly receipts?: Receipts | undefined;
     },
   ) {}
 
@@ -123,9 +133,7 @@ export class ExactWay implements PaymentScheme {
       case 'identified': {
         const { payment: id, differs } = authorized.held;
         if (differs !== undefined) return identifierTaken(differs);
-        const payment = await this.store.find(id);
-        if (!payment) throw new Fault('invariant_broken', `the payment ${id} of an identifier is gone`);
-        return this.#repeat(payment, request);
+        return this.repeat(id, asked);
       }
       case 'exists':
         if (!authorized.same) {
@@ -146,6 +154,12 @@ export class ExactWay implements PaymentScheme {
     };
   }
 
+  async repeat(id: string, { request }: Asked): Promise<Verdict> {
+    const payment = await this.store.find(id);
+    if (!payment) throw new Fault('invariant_broken', `the payment ${id} of an identifier is gone`);
+    return this.#repeat(payment, request);
+  }
+
   /** The same payment for the same request again: the same answer again, once there is one. */
   async #repeat(payment: PaymentRow, request: RequestToCheck): Promise<Verdict> {
     if (payment.state === 'reserved') {
@@ -162,7 +176,7 @@ export class ExactWay implements PaymentScheme {
 
   /** The stored answer of a payment that was served, as far as its settlement lets it leave. */
   async #answer(payment: PaymentRow): Promise<CheckDecision> {
-    const { publicUrl, releaseWaitMs } = this.settings;
+    const { publicUrl, releaseWaitMs, receipts } = this.settings;
     const level = await this.payees.releaseOf(payment);
     const now = await this.waiter.wait(payment, level, releaseWaitMs);
     if (now.state === 'failed') return { decision: 'refuse', reply: failedReply(now, publicUrl) };
@@ -178,7 +192,7 @@ export class ExactWay implements PaymentScheme {
       decision: 'replay',
       reply: {
         status: kept.status,
-        headers: { ...kept.headers, ...settlementHeaders(now, publicUrl, true) },
+        headers: { ...kept.headers, ...settlementHeaders(now, publicUrl, true, receipts) },
         body: kept.body,
       },
     };
@@ -188,7 +202,10 @@ export class ExactWay implements PaymentScheme {
     return this.captures.run(input);
   }
 
-  /** What was signed for is all there is: up to that quantity it goes on, beyond it stops. */
+  /**
+   * What was signed for is all there is: up to that quantity it goes on, beyond it stops. The time to serve is renewed for as long
+   * as the authorization leaves time to settle.
+   */
   async extend({ provider, request }: { provider: string; request: RequestToExtend }): Promise<ExtendDecision> {
     const payment = await this.#owned(provider, request.payment);
     const [upTo, paid] = [parseDecimal(request.upTo), parseDecimal(payment.quantity ?? '1')];
@@ -197,10 +214,11 @@ export class ExactWay implements PaymentScheme {
         reason: 'invalid_quantity',
       });
     const view = viewOf(payment, this.settings.publicUrl);
-    if (payment.state !== 'reserved') return { decision: 'stop', payment: view, reason: 'reservation_ended' };
-    return compareDecimals(upTo, paid) <= 0
-      ? { decision: 'go', payment: view }
-      : { decision: 'stop', payment: view, reason: 'amount_signed_for_is_used' };
+    if (compareDecimals(upTo, paid) > 0)
+      return { decision: 'stop', payment: view, reason: 'amount_signed_for_is_used' };
+    const seconds = await this.store.prolong(payment.id, SERVICE_SECONDS, SETTLE_SECONDS);
+    if (seconds === undefined) return { decision: 'stop', payment: view, reason: 'reservation_ended' };
+    return { decision: 'go', payment: view, captureWithinSeconds: seconds };
   }
 
   /** The request was not served: lets the authorization go. It is never charged; the claim stays, so it cannot be used again. */
@@ -235,10 +253,16 @@ export class ExactWay implements PaymentScheme {
 }
 
 /** Lower-case hex digest of what a claim pays for. EIP-3009 itself binds no resource, so the claim does. */
-function bindingOf(quote: Quote, authorization: ExactAuthorization): string {
-  return createHash('sha256')
+const bindingOf = ({ provider, request, asset }: Quote, { to, value }: ExactAuthorization): string =>
+  createHash('sha256')
     .update(
-      `gate\n${quote.provider}\n${requestDigest(quote.request)}\n${quote.asset.network}\n${quote.asset.domain.address}\n${authorization.to}\n${authorization.value}\n`,
+      exactBindingText({
+        provider,
+        request: requestDigest(request),
+        network: asset.network,
+        asset: asset.domain.address,
+        payTo: to,
+        amount: value,
+      }),
     )
     .digest('hex');
-}

@@ -1,14 +1,17 @@
 import type { PaymentState, ReleaseLevel } from '@core/payments';
 import type { ExactAuthorization, Hex } from '@core/x402';
 import { big, GroupCommit, type Writer } from '@platform/database';
-import type { Identified } from '../gate/payment-identifiers.js';
+import type { Identified } from '../gate/identified.js';
+
+/** What a payment is for: a call, another seller's call, a channel, balance, or what an agent gets back. */
+export type PaymentOrigin = 'gate' | 'facilitator' | 'deposit' | 'topup' | 'refund';
 
 /** A payment as the paid path sees it. */
 export interface PaymentRow {
   readonly id: string;
   readonly provider: string;
   readonly account: string;
-  readonly origin: 'gate' | 'facilitator';
+  readonly origin: PaymentOrigin;
   readonly state: PaymentState;
   readonly network: string;
   readonly asset: string;
@@ -36,7 +39,7 @@ export interface ClaimItem {
   readonly id: string;
   readonly provider: string;
   readonly newAccount: string;
-  readonly origin: 'gate' | 'facilitator';
+  readonly origin: PaymentOrigin;
   readonly network: string;
   readonly chainId: number;
   readonly asset: string;
@@ -79,7 +82,7 @@ interface Row {
   id: string;
   provider_id: string;
   account_id: string;
-  origin: 'gate' | 'facilitator';
+  origin: PaymentOrigin;
   state: PaymentState;
   network: string;
   asset: string;
@@ -276,6 +279,21 @@ export class PaymentStore {
       ),
     ]);
     return new Set(rows.map((row) => row.payment_id));
+  }
+
+  /**
+   * Gives a reserved payment more time to be served, up to `settleSeconds` before its authorization ends.
+   * @returns how many seconds it has from now; undefined when it is not reserved any more
+   */
+  async prolong(id: string, seconds: number, settleSeconds: number): Promise<number | undefined> {
+    const [row] = await this.writer.query<{ seconds: number }>(
+      `UPDATE payments SET expires_at = greatest(expires_at,
+         least(now() + make_interval(secs => $2), to_timestamp(least(valid_before, 253402300799)::float8) - make_interval(secs => $3)))
+       WHERE id = $1 AND state = 'reserved' AND expires_at > now()
+       RETURNING floor(extract(epoch FROM expires_at - now()))::integer AS seconds`,
+      [id, seconds, settleSeconds],
+    );
+    return row?.seconds;
   }
 
   /** Lets reserved payments go; the others stay as they are. */

@@ -93,7 +93,7 @@ export class SettleFacilitated {
     private readonly payees: Payees,
     private readonly waiter: ReleaseWaiter,
     private readonly assets: PayableAssets,
-    private readonly settings: { readonly publicUrl: string; readonly settleWaitMs?: number },
+    private readonly settings: { readonly publicUrl: string; readonly settleWaitMs?: number | undefined },
   ) {}
 
   /** @throws Fault unavailable when the chain or the database cannot be read. */
@@ -156,7 +156,16 @@ export class SettleFacilitated {
       };
     }
     const now = await this.waiter.wait(served, 'confirmed', this.settings.settleWaitMs ?? SETTLE_WAIT_MS);
-    return { ...settlementOf(now, this.settings.publicUrl, releases('confirmed', now)), network };
+    const settlement = settlementOf(now, this.settings.publicUrl, releases('confirmed', now));
+    // A pending settlement names its transfer. Before there is one, only "ask again" is true: the payment is taken and will be sent.
+    if (settlement.errorReason === 'settlement_pending' && settlement.transaction === '') {
+      throw new Fault(
+        'unavailable',
+        'The payment is taken and waits to be sent to the chain. Settle it again: it is sent once, whatever is asked.',
+        { reason: 'settlement_not_sent_yet', retryAfterSeconds: 5 },
+      );
+    }
+    return { ...settlement, network };
   }
 }
 

@@ -1,19 +1,40 @@
 import { type Quote, quoteLife, requirementV1Of } from '@core/payments';
 import type { Clock } from '@core/time';
 import { epochSeconds } from '@core/time';
-import { PAYMENT_IDENTIFIER, PAYMENT_IDENTIFIER_DECLARATION, type PaymentRequirements } from '@core/x402';
+import {
+  PAYMENT_IDENTIFIER,
+  PAYMENT_IDENTIFIER_DECLARATION,
+  PAYMENT_LIMITS,
+  type PaymentRequirements,
+} from '@core/x402';
+import { SIGN_IN_EXTENSION } from '@core/agents';
+import type { OfferSignIn } from '@features/accounts';
+import type { SignedOffers } from '../receipts/signed-offers.js';
 import type { WireReply } from './gate-decisions.js';
 import { type QuoteSealer, requestDigest } from './quote-sealer.js';
+import { shownUrl } from './shown-url.js';
 import type { ChallengeHints, PaymentScheme } from './way-to-pay.js';
 import { challengeReply } from './wire-replies.js';
 
 /** Most challenges kept at once. */
 const KEPT = 20_000;
 
+/** The longest payload of a scheme, a deposit with its first voucher, and the name of the payment. */
+const PAYLOAD_BYTES = 1_700;
+/** What clients may echo of a challenge in a payment, so that its header can still be read: three bytes for four characters. */
+const ECHOED = (PAYMENT_LIMITS.characters / 4) * 3 - PAYLOAD_BYTES;
+
 /** What a scheme adds to its offer so that a client can correct itself. */
 export interface Correction {
   readonly scheme: string;
   readonly extra: Readonly<Record<string, unknown>>;
+}
+
+/** What a challenge says beyond its reason. */
+export interface MoreToSay {
+  readonly correction?: Correction | undefined;
+  /** For the `farebox` extension. */
+  readonly info?: Readonly<Record<string, unknown>> | undefined;
 }
 
 /** Makes challenges. A quote is the same for as long as its bucket lasts, and so is its challenge: it is made once. */
@@ -24,7 +45,9 @@ export class Challenges {
     private readonly sealer: QuoteSealer,
     private readonly clock: Clock,
     private readonly quoteSeconds: number,
-    private readonly schemes: readonly PaymentScheme[],
+    private readonly schemes: readonly Pick<PaymentScheme, 'offer'>[],
+    private readonly signedOffers: SignedOffers | undefined,
+    private readonly signIn: OfferSignIn | undefined,
   ) {}
 
   /** The offers of a quote, sealed, in the order the schemes are preferred. */
@@ -76,8 +99,8 @@ export class Challenges {
   }
 
   /** The challenge to a request whose payment was refused; `error` is the reason code. */
-  refused(quote: Quote, hints: ChallengeHints, error: string, correction?: Correction): WireReply {
-    return this.#reply(quote, hints, error, {}, correction);
+  refused(quote: Quote, hints: ChallengeHints, error: string, more: MoreToSay = {}): WireReply {
+    return this.#reply(quote, hints, error, {}, more);
   }
 
   #reply(
@@ -85,25 +108,39 @@ export class Challenges {
     hints: ChallengeHints,
     error: string,
     headers: Readonly<Record<string, string>>,
-    correction?: Correction,
+    { correction, info }: MoreToSay = {},
   ): WireReply {
     const accepts = this.offers(quote).map((offer) =>
       offer.scheme === correction?.scheme ? { ...offer, extra: { ...offer.extra, ...correction.extra } } : offer,
     );
+    const url = shownUrl(quote.request.url);
     const v1 = requirementV1Of(quote, hints);
+    const resource = { url, description: hints.description, mimeType: hints.mimeType };
+    const extensions = {
+      [PAYMENT_IDENTIFIER]: PAYMENT_IDENTIFIER_DECLARATION,
+      ...this.#signInFor(quote),
+      ...(info === undefined ? {} : { farebox: { info } }),
+    };
+    const offers = this.signedOffers?.extensionFor(
+      accepts,
+      url,
+      quote.expiresAt,
+      ECHOED - sizeOf({ resource, extensions }) - Math.max(0, ...accepts.map(sizeOf)),
+    );
     return challengeReply(
-      {
-        x402Version: 2,
-        error,
-        resource: { url: shownUrl(quote.request.url), description: hints.description, mimeType: hints.mimeType },
-        accepts,
-        extensions: { [PAYMENT_IDENTIFIER]: PAYMENT_IDENTIFIER_DECLARATION },
-      },
+      { x402Version: 2, error, resource, accepts, extensions: { ...extensions, ...offers } },
       v1 && { x402Version: 1, error, accepts: [v1] },
       headers,
     );
   }
+
+  /** Asks a wallet that has an account to sign in. Agents that are given the same challenge may both: a proof is used once for each wallet. */
+  #signInFor({ provider, request, asset }: Quote): Record<string, object> {
+    if (!this.signIn || !request.url.startsWith('http')) return {};
+    const now = this.clock.now();
+    const challenge = this.signIn.run({ provider, url: shownUrl(request.url), networks: [asset.network], now });
+    return { [SIGN_IN_EXTENSION]: challenge };
+  }
 }
 
-/** Query strings may carry personal data, and a payment may carry no string above 512 characters, this one echoed included. */
-const shownUrl = (url: string): string => url.split(/[?#]/, 1)[0]?.slice(0, 512) ?? '';
+const sizeOf = (value: object): number => Buffer.byteLength(JSON.stringify(value));

@@ -1,15 +1,19 @@
 import { type PayableAssets, type Quote, RELEASE_LEVELS } from '@core/payments';
 import {
+  BATCH_SETTLEMENT,
   decodePaymentHeader,
   decodePaymentHeaderV1,
   type PaymentPayload,
+  type PaymentRequirements,
   paymentIdentifierOf,
   sameRequirements,
 } from '@core/x402';
+import type { PrepaidWay } from '../prepaid/prepaid-way.js';
 import type { ExactWay } from '../exact/exact-way.js';
 import type { Challenges } from './challenge.js';
 import type { CheckDecision } from './gate-decisions.js';
-import { fingerprintOf } from './payment-identifiers.js';
+import { fingerprintOf } from './identified.js';
+import type { PayUnderName } from './pay-under-name.js';
 import { type PriceRequest, readQuotedRequest } from './price-request.js';
 import { type QuoteSealer, requestDigest } from './quote-sealer.js';
 import { malformed } from './refusals.js';
@@ -24,6 +28,8 @@ export class CheckPayment {
     private readonly exact: ExactWay,
     private readonly schemes: readonly PaymentScheme[],
     private readonly assets: PayableAssets,
+    private readonly prepaid: PrepaidWay | undefined,
+    private readonly names: PayUnderName,
   ) {}
 
   /** @throws Fault for a request the provider has to mend, and `unavailable` when nothing can be decided now. */
@@ -39,6 +45,8 @@ export class CheckPayment {
       if (!decoded.ok) return malformed(decoded.message, decoded.reason);
       return this.#conclude(asked, await this.exact.payV1(asked, decoded.payload), this.exact.scheme);
     }
+    const prepaid = await this.prepaid?.pay(asked);
+    if (prepaid) return this.#conclude(asked, prepaid, '');
     return { decision: 'pay', reply: this.challenges.unpaid(await this.prices.run(provider, asked.quoted), request) };
   }
 
@@ -59,20 +67,28 @@ export class CheckPayment {
       return again('quote_is_for_another_request');
     const quote: Quote = { ...sealed, release, asset, request: asked.quoted };
     const offer = scheme.offer(quote, seal);
-    if (!offer || !sameRequirements(offer, accepted)) {
+    if (!offer || !sameRequirements(offer, withoutCorrections(accepted))) {
       return again(accepted.network === quote.asset.network ? 'invalid_payment_requirements' : 'invalid_network');
     }
     const named = paymentIdentifierOf(payload);
     if (!named.ok) return malformed(named.message, 'invalid_payment_identifier');
     if (named.identifier === undefined) return scheme.pay(asked, quote, payload);
     const identified = { identifier: named.identifier, fingerprint: fingerprintOf(quote, scheme.scheme) };
-    return scheme.pay({ ...asked, identified }, quote, payload);
+    return this.names.run(scheme, { ...asked, identified }, quote, payload);
   }
 
   async #conclude({ provider, quoted, request }: Asked, verdict: Verdict, scheme: string): Promise<CheckDecision> {
     if (verdict.decision !== 'again') return verdict;
     const quote = await this.prices.run(provider, quoted);
     const correction = verdict.extra && { scheme, extra: verdict.extra };
-    return { decision: 'pay', reply: this.challenges.refused(quote, request, verdict.error, correction) };
+    const more = { correction, info: verdict.info };
+    return { decision: 'pay', reply: this.challenges.refused(quote, request, verdict.error, more) };
   }
+}
+
+/** A corrected offer of a channel says where the channel stands as well. Clients echo it; it is no term of the offer. */
+function withoutCorrections(accepted: PaymentRequirements): PaymentRequirements {
+  if (accepted.scheme !== BATCH_SETTLEMENT || accepted.extra === undefined) return accepted;
+  const { channelState: _state, voucherState: _voucher, ...extra } = accepted.extra;
+  return { ...accepted, extra };
 }

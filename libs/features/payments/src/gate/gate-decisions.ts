@@ -35,5 +35,5 @@ export type CaptureDecision =
   | { readonly decision: 'withhold'; readonly payment: PaymentView; readonly reply: WireReply };
 
 export type ExtendDecision =
-  | { readonly decision: 'go'; readonly payment: PaymentView }
+  | { readonly decision: 'go'; readonly payment: PaymentView; readonly captureWithinSeconds?: number }
   | { readonly decision: 'stop'; readonly payment: PaymentView; readonly reason: string };

@@ -37,5 +37,9 @@ export const viewOf = (payment: PaymentRow, publicUrl: string): PaymentView => (
   statusUrl: statusUrlOf(payment, publicUrl),
 });
 
+/** Public URL of the signed usage record. */
+export const recordUrlOf = (payment: { readonly id: string }, publicUrl: string): string =>
+  `${statusUrlOf(payment, publicUrl)}/record`;
+
 export const statusUrlOf = (payment: { readonly id: string }, publicUrl: string): string =>
   `${publicUrl.replace(/\/$/, '')}/v1/payments/${payment.id}`;

@@ -1,5 +1,5 @@
 import { Fault } from '@core/faults';
-import { formatDecimal, parseDecimal } from '@core/money';
+import { type Decimal, formatDecimal, parseDecimal } from '@core/money';
 import { type PayableAssets, type Quote, type QuotedRequest, quoteLife, type ReleaseLevel } from '@core/payments';
 import { priceInForce, quote as quoteAmount } from '@core/pricing';
 import { type Clock, epochSeconds, type Instant } from '@core/time';
@@ -35,7 +35,8 @@ export function readQuotedRequest(request: RequestToPrice): QuotedRequest {
   }
   return {
     method: request.method,
-    url: new URL(request.url).href,
+    // As the seller's router sees it: two spellings that a URL parser makes one may be two resources.
+    url: request.url,
     bodyDigest: request.bodyDigest ?? '',
     meter: request.meter,
     quantity: formatDecimal(quantity),
@@ -44,6 +45,17 @@ export function readQuotedRequest(request: RequestToPrice): QuotedRequest {
 
 const invalid = (field: string, what: string): Fault =>
   new Fault('invalid_request', `${field} ${what}.`, { reason: 'invalid_field', details: { field } });
+
+/** What a request costs, whatever it is paid with. */
+export interface RequestPrice {
+  readonly meterId: string;
+  readonly priceId: string;
+  /** Atomic units. */
+  readonly amount: bigint;
+  /** Asset id: a token or a currency. */
+  readonly asset: string;
+  readonly release: ReleaseLevel;
+}
 
 /** Prices requests from the price book. Writes nothing. */
 export class PriceRequest {
@@ -57,29 +69,11 @@ export class PriceRequest {
 
   /**
    * The quote of a request at the price in force at `at` (now when absent).
-   * @throws Fault not_found for an unknown meter; unprocessable for a meter that cannot be sold per call: without a price, priced
-   *   in a currency (`asset_not_payable`), or by a model or terms that need a whole period (`price_not_per_request`)
+   * @throws as {@link price}, and Fault unprocessable (`asset_not_payable`) for what is priced in a currency
    */
   async run(provider: string, request: QuotedRequest, at: Instant = this.clock.now()): Promise<Quote> {
-    const [entry, payee] = await Promise.all([
-      this.book.find(provider, request.meter),
-      this.payees.ofProvider(provider),
-    ]);
-    if (!entry || !payee) {
-      throw new Fault(
-        'not_found',
-        `There is no meter "${request.meter.slice(0, 64)}". Create it with POST /v1/meters.`,
-        { reason: 'unknown_meter' },
-      );
-    }
-    const price = priceInForce(entry.prices, at);
-    if (!price) {
-      throw new Fault(
-        'unprocessable',
-        `Meter "${request.meter}" has no price in force. Set one with POST /v1/prices.`,
-        { reason: 'no_price' },
-      );
-    }
+    const [price, payee] = await Promise.all([this.price(provider, request, at), this.payees.ofProvider(provider)]);
+    if (!payee) throw unknownMeter(request.meter);
     const asset = this.assets().find(({ id }) => id === price.asset);
     if (!asset) {
       const why = price.asset.startsWith('iso4217:')
@@ -88,6 +82,27 @@ export class PriceRequest {
       throw new Fault('unprocessable', `Meter "${request.meter}" is priced in ${price.asset}, ${why}.`, {
         reason: 'asset_not_payable',
       });
+    }
+    const { meterId, priceId, amount, release } = price;
+    const life = quoteLife(epochSeconds(at), this.quoteSeconds);
+    return { provider, request, meterId, priceId, amount, asset, payTo: payee.payTo, release, ...life };
+  }
+
+  /**
+   * What a request costs at the price in force at `at` (now when absent).
+   * @throws Fault not_found for an unknown meter; unprocessable for a meter that cannot be sold per call: without a price, or by a
+   *   model or terms that need a whole period (`price_not_per_request`)
+   */
+  async price(provider: string, request: QuotedRequest, at: Instant = this.clock.now()): Promise<RequestPrice> {
+    const entry = await this.book.find(provider, request.meter);
+    if (!entry) throw unknownMeter(request.meter);
+    const price = priceInForce(entry.prices, at);
+    if (!price) {
+      throw new Fault(
+        'unprocessable',
+        `Meter "${request.meter}" has no price in force. Set one with POST /v1/prices.`,
+        { reason: 'no_price' },
+      );
     }
     const quantity = parseDecimal(request.quantity);
     if (!quantity) throw new Fault('invariant_broken', 'a canonical quantity does not read');
@@ -99,17 +114,28 @@ export class PriceRequest {
         { reason: 'price_is_zero' },
       );
     }
-    const life = quoteLife(epochSeconds(at), this.quoteSeconds);
     return {
-      provider,
-      request,
       meterId: entry.meter.id,
       priceId: price.id,
       amount,
-      asset,
-      payTo: payee.payTo,
+      asset: price.asset,
       release: price.release satisfies ReleaseLevel,
-      ...life,
     };
   }
+
+  /**
+   * A stored price version as a function of the quantity, in atomic units; nothing used costs nothing.
+   * @throws Fault invariant_broken for a version that is not the meter's
+   */
+  async atVersion(provider: string, meter: string, priceId: string): Promise<(quantity: Decimal) => bigint> {
+    const entry = await this.book.find(provider, meter);
+    const price = entry?.prices.find(({ id }) => id === priceId);
+    if (!price) throw new Fault('invariant_broken', `price ${priceId} of meter ${meter} is gone`);
+    return (quantity) => (quantity.units === 0n ? 0n : quoteAmount(price, quantity).atomic);
+  }
 }
+
+const unknownMeter = (meter: string): Fault =>
+  new Fault('not_found', `There is no meter "${meter.slice(0, 64)}". Create it with POST /v1/meters.`, {
+    reason: 'unknown_meter',
+  });

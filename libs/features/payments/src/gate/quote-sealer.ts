@@ -1,5 +1,6 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import type { QuotedRequest } from '@core/payments';
+import { requestText } from '@core/records';
 
 /** What a seal says. Everything else of a quote follows from it or from the request it came with. */
 export interface SealedQuote {
@@ -21,15 +22,13 @@ export interface SealedQuote {
 
 const VERSION = 1;
 
-/** Base64url SHA-256 of what is asked for; the parts cannot run into each other, as each is followed by a line feed. */
+/** Base64url SHA-256 of what is asked for. */
 export const requestDigest = (request: QuotedRequest): string =>
-  createHash('sha256')
-    .update(`${request.method}\n${request.url}\n${request.bodyDigest}\n${request.meter}\n${request.quantity}\n`)
-    .digest('base64url');
+  createHash('sha256').update(requestText(request)).digest('base64url');
 
 /**
  * Signs quotes, so that they need no row: what comes back in a payment is ours, unchanged, or refused. The seal is
- * `<base64url of a JSON list>.<base64url HMAC-SHA-256>`, at most 512 characters, the longest string a payment may carry.
+ * `<base64url of a JSON list>.<base64url HMAC-SHA-256>`, at most 512 characters: it travels in every payment.
  */
 export class QuoteSealer {
   constructor(private readonly secret: string) {}

@@ -1,5 +1,6 @@
 import { Fault } from '@core/faults';
 import type { CheckDecision } from './gate-decisions.js';
+import type { Fingerprint } from './identified.js';
 import { problemReply } from './wire-replies.js';
 
 export const malformed = (message: string, reason: string): CheckDecision => ({
@@ -13,6 +14,13 @@ export const conflict = (reason: string, message: string, retryAfterSeconds?: nu
     new Fault('conflict', message, { reason, ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }) }),
   ),
 });
+
+/** The same payment identifier for something else. */
+export const identifierTaken = (field: keyof Fingerprint): CheckDecision =>
+  conflict(
+    'payment_identifier_taken',
+    `This payment identifier names another purchase: its ${field} differs. Use a new identifier for a new purchase.`,
+  );
 
 export const unknownPayment = (): Fault =>
   new Fault('not_found', 'There is no such payment of this provider.', { reason: 'unknown_payment' });

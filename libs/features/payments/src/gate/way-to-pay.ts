@@ -1,7 +1,7 @@
 import type { Quote, QuotedRequest } from '@core/payments';
 import type { PaymentPayload, PaymentRequirements } from '@core/x402';
 import type { CaptureDecision, CheckDecision, ExtendDecision, PaymentView, WireReply } from './gate-decisions.js';
-import type { Identified } from './payment-identifiers.js';
+import type { Identified } from './identified.js';
 import type { RequestToPrice } from './price-request.js';
 
 /** Headers by which an agent shows who it is, as received. */
@@ -38,10 +38,7 @@ export interface Asked {
   readonly provider: string;
   readonly request: RequestToCheck;
   readonly quoted: QuotedRequest;
-  /**
-   * The name the agent gave this payment. A way takes it in the commit of its claim (`take_payment_identifiers`); when it names
-   * another payment already, nothing of this one is used and that one is answered (`PaymentIdentifiers`).
-   */
+  /** The name the agent gave this payment: it is paid for once, however often it is presented, under any signature. */
   readonly identified?: Identified | undefined;
 }
 
@@ -52,14 +49,21 @@ export interface ChallengeAgain {
   readonly error: string;
   /** Keys for the `extra` of this way's own offer: what a client needs to correct itself. */
   readonly extra?: Readonly<Record<string, unknown>>;
+  /** What else an agent may want to know, for the `farebox` extension of the challenge. */
+  readonly info?: Readonly<Record<string, unknown>>;
 }
 
 export type Verdict = CheckDecision | ChallengeAgain;
 
-export const again = (error: string, extra?: Readonly<Record<string, unknown>>): ChallengeAgain => ({
+export const again = (
+  error: string,
+  extra?: ChallengeAgain['extra'],
+  info?: ChallengeAgain['info'],
+): ChallengeAgain => ({
   decision: 'again',
   error,
   ...(extra ? { extra } : {}),
+  ...(info ? { info } : {}),
 });
 
 export interface RequestToCapture {
@@ -98,8 +102,12 @@ export interface WayToPay {
 export interface PaymentScheme extends WayToPay {
   /** As in the protocol. */
   readonly scheme: string;
+  /** Whether it takes the name of a payment in the commit of its claim. */
+  readonly takesNames?: boolean;
   /** Its offer for a quote; undefined where it cannot pay it. The same quote gives the same offer. */
   offer(quote: Quote, seal: string): PaymentRequirements | undefined;
   /** What becomes of a payment whose terms were found to be ours: `quote` is what was offered, maybe some time ago. */
   pay(asked: Asked, quote: Quote, payload: PaymentPayload): Promise<Verdict>;
+  /** What becomes of a request that asks for a payment again: its answer, once there is one. */
+  repeat?(payment: string, asked: Asked): Promise<Verdict>;
 }

@@ -8,8 +8,10 @@ import {
   type SettlementResponse,
   X402_HEADERS,
 } from '@core/x402';
+import type { Receipts } from '../receipts/receipts.js';
 import type { WireReply } from './gate-decisions.js';
-import { statusOf, statusUrlOf } from './payment-view.js';
+import { recordUrlOf, statusOf, statusUrlOf } from './payment-view.js';
+import { shownUrl } from './shown-url.js';
 import type { PaymentRow } from '../exact/payments.store.js';
 
 const base64 = (text: string): string => Buffer.from(text).toString('base64');
@@ -41,8 +43,16 @@ export const challengeReply = (
   body: base64(JSON.stringify(v1 ?? {})),
 });
 
-/** How the settlement of a payment stands, in the protocol's form. A payment not yet proven either way is pending, never failed. */
-export function settlementOf(payment: PaymentRow, publicUrl: string, released: boolean): SettlementResponse {
+/**
+ * How the settlement of a payment stands, in the protocol's form. A payment not yet proven either way is pending, never
+ * failed. `receipts`: given where documents are signed, with the address of the usage record then.
+ */
+export function settlementOf(
+  payment: PaymentRow,
+  publicUrl: string,
+  released: boolean,
+  receipts?: Receipts,
+): SettlementResponse {
   const failed = payment.state === 'failed';
   const transaction = payment.transaction;
   return {
@@ -57,29 +67,52 @@ export function settlementOf(payment: PaymentRow, publicUrl: string, released: b
     network: payment.network,
     amount: (payment.charged ?? payment.amount).toString(),
     extensions: {
-      farebox: { payment: payment.id, status: statusOf(payment), statusUrl: statusUrlOf(payment, publicUrl) },
+      farebox: {
+        payment: payment.id,
+        status: statusOf(payment),
+        statusUrl: statusUrlOf(payment, publicUrl),
+        ...(receipts && { recordUrl: recordUrlOf(payment, publicUrl) }),
+      },
+      ...(released && !failed && receipts?.extensionFor({ ...payment, resource: shownUrl(payment.resource) })),
     },
   };
 }
 
-/** PAYMENT-RESPONSE, and its counterpart of version 1: the gate need not know which protocol the agent spoke. */
-export function settlementHeaders(payment: PaymentRow, publicUrl: string, released: boolean): Record<string, string> {
-  const settlement = settlementOf(payment, publicUrl, released);
+/**
+ * PAYMENT-RESPONSE, and its counterpart of version 1: the gate need not know which protocol the agent spoke. Receipts are of
+ * version 2.
+ */
+export function settlementHeaders(
+  payment: PaymentRow,
+  publicUrl: string,
+  released: boolean,
+  receipts?: Receipts,
+): Record<string, string> {
   const nameV1 = nameV1OfNetwork(payment.network);
   return {
-    [X402_HEADERS.response]: encodeSettlementResponse(settlement),
+    [X402_HEADERS.response]: encodeSettlementResponse(settlementOf(payment, publicUrl, released, receipts)),
     ...(nameV1 === undefined
       ? {}
-      : { [X402_HEADERS.responseV1]: encodeSettlementResponse({ ...settlement, network: nameV1 }) }),
+      : {
+          [X402_HEADERS.responseV1]: encodeSettlementResponse({
+            ...settlementOf(payment, publicUrl, released),
+            network: nameV1,
+          }),
+        }),
     'cache-control': 'private, no-store',
   };
 }
 
-/** The outcome is not known yet: neither the content nor a new challenge, but where to look. */
+/**
+ * The outcome is not known yet: neither the content nor a new challenge, but where to look. A pending settlement names its
+ * transfer, so there is no PAYMENT-RESPONSE before one was signed.
+ */
 export const pendingReply = (payment: PaymentRow, publicUrl: string): WireReply => ({
   status: 202,
   headers: {
-    ...settlementHeaders(payment, publicUrl, false),
+    ...(payment.transaction === undefined
+      ? { 'cache-control': 'private, no-store' }
+      : settlementHeaders(payment, publicUrl, false)),
     'content-type': 'application/json',
     'retry-after': '2',
     location: statusUrlOf(payment, publicUrl),
