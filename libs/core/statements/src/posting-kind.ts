@@ -3,10 +3,13 @@ export type PostingKind =
   | { readonly kind: 'metered'; readonly charge: string; readonly revision: number }
   | { readonly kind: 'paid'; readonly payment: string }
   | { readonly kind: 'payment'; readonly payment: string; readonly returned: boolean }
+  /** Paid from a grant of the account's balance. */
+  | { readonly kind: 'spent'; readonly payment: string; readonly grant: string }
   | { readonly kind: 'adjustment' };
 
 const ACCRUAL = /^accrue:([^:]+):(\d+):usage$/;
 const CAPTURE = /^capture:([^:]+):(charge|payment)$/;
+const SPENT = /^capture:([^:]+):payment:([^:]+)$/;
 const RETURN = /^fail:([^:]+):return$/;
 
 /**
@@ -21,6 +24,8 @@ export function postingKind(key: string): PostingKind {
     return leg === 'charge'
       ? { kind: 'paid', payment: captured }
       : { kind: 'payment', payment: captured, returned: false };
+  const [, spent, grant] = SPENT.exec(key) ?? [];
+  if (spent !== undefined && grant !== undefined) return { kind: 'spent', payment: spent, grant };
   const [, returned] = RETURN.exec(key) ?? [];
   if (returned !== undefined) return { kind: 'payment', payment: returned, returned: true };
   return { kind: 'adjustment' };

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { accrueUsage, capturePayment, failPayment, reverse, settlePayment } from '@core/ledger';
+import { accrueUsage, capturePayment, failPayment, spendGrants, reverse, settlePayment } from '@core/ledger';
 import { USD, ZERO, amount } from '@core/money';
 import { instant } from '@core/time';
 import { postingKind } from './posting-kind.js';
@@ -15,6 +15,8 @@ const metered = (charge: string, atomic: bigint) => ({
 });
 const payment = (atomic: bigint) => ({
   payment: 'pay_1',
+  rail: 'usdc' as const,
+  calls: 1,
   returned: atomic < 0n,
   atomic,
   at,
@@ -110,6 +112,23 @@ describe('posting keys', () => {
       { kind: 'payment', payment: 'pay_1', returned: false },
       { kind: 'payment', payment: 'pay_1', returned: true },
       { kind: 'adjustment' },
+    ]);
+  });
+
+  it('of a request paid from grants name the grants', () => {
+    const of = (grant: string, isPaid: boolean, atomic: bigint) => ({ grant, isPaid, amount: amount(USD.id, atomic) });
+    const spent = spendGrants({
+      provider: 'prv_1',
+      account: 'acct_1',
+      hold: 'hld_1',
+      meter: 'mtr_1',
+      charged: amount(USD.id, 5n),
+      shares: [of('grt_1', true, 2n), of('grt_2', false, 3n)],
+    }).filter(({ debit, credit }) => debit.code === '1110' || credit.code === '1110');
+    expect(spent.map(({ key }) => postingKind(key))).toEqual([
+      { kind: 'paid', payment: 'hld_1' },
+      { kind: 'spent', payment: 'hld_1', grant: 'grt_1' },
+      { kind: 'spent', payment: 'hld_1', grant: 'grt_2' },
     ]);
   });
 

@@ -13,7 +13,7 @@ export interface LineSubject {
 }
 
 /** What one step of pricing added to a charge or took off it. */
-export interface ChargePart {
+interface ChargePart {
   /** usage, discount, maximum, minimum, overage or true_up. */
   readonly kind: string;
   /** Before rounding, in whole units of the asset. */
@@ -48,10 +48,16 @@ export interface PaidLine extends LineSubject {
 
 export type ChargeLine = MeteredLine | PaidLine;
 
-/** A payment, or the return of one that is proven not to have happened. */
+/** How a payment came: a transfer of its own, vouchers of a channel, or value that was paid or given before. */
+export type PaymentRail = 'usdc' | 'channel' | 'prepaid';
+
+/** A payment, or the return of one that is proven not to have happened; what a channel or a grant paid in the period is one line. */
 export interface PaymentLine {
-  /** `pay_…` */
+  /** `pay_…`, `chn_…` or `grt_…` */
   readonly payment: string;
+  readonly rail: PaymentRail;
+  /** How many requests it paid for. */
+  readonly calls: number;
   readonly returned: boolean;
   /** Atomic units; negative when returned. */
   readonly atomic: bigint;

@@ -1,3 +1,3 @@
 export { ReadStatement, type Statement } from './read-statement.js';
-export { type MoneyJson, type StatementJson, renderStatementJson } from './render-statement-json.js';
+export { type StatementJson, renderStatementJson } from './render-statement-json.js';
 export { renderStatementCsv } from './render-statement-csv.js';

@@ -94,7 +94,9 @@ export class ReadStatement {
   async #details(tx: Tx, { movements, changes }: PeriodSnapshot): Promise<Details> {
     const kinds = movements.map(({ postingKey }) => postingKind(postingKey));
     const payments = new Set(
-      kinds.flatMap((kind) => (kind.kind === 'paid' || kind.kind === 'payment' ? [kind.payment] : [])),
+      kinds.flatMap((kind) =>
+        kind.kind === 'paid' || kind.kind === 'payment' || kind.kind === 'spent' ? [kind.payment] : [],
+      ),
     );
     const charges = await inChunks(
       changes.map(({ charge }) => charge),
@@ -135,7 +137,7 @@ function sectionOf(asset: AssetId, snapshot: PeriodSnapshot, details: Details): 
       asset,
       opening: snapshot.opening.get(asset) ?? 0n,
       charges: [...meteredLines(asset, of('metered'), snapshot, details), ...paidLines(of('paid'), details)],
-      payments: of('payment').map((each) => paymentLine(each, details)),
+      payments: paymentLines(of('payment'), of('spent'), details),
       adjustments: of('adjustment').map(({ movement }): AdjustmentLine => movement),
     },
     snapshot.closing.get(asset) ?? 0n,
@@ -208,13 +210,41 @@ function paidLines(moved: readonly Kinded<'paid'>[], details: Details): PaidLine
   return [...lines.values()];
 }
 
+/** Transfers one by one; what the vouchers of a channel and what a grant paid, in one line each. */
+function paymentLines(
+  paid: readonly Kinded<'payment'>[],
+  spent: readonly Kinded<'spent'>[],
+  details: Details,
+): PaymentLine[] {
+  const lines: PaymentLine[] = [];
+  const together = new Map<string, PaymentLine>();
+  const add = (name: string, line: PaymentLine): void => {
+    const before = together.get(name);
+    const sum = { atomic: line.atomic + (before?.atomic ?? 0n), calls: line.calls + (before?.calls ?? 0) };
+    together.set(name, { ...line, ...sum, payment: name, resource: '' });
+  };
+  for (const each of paid) {
+    const { channel } = paymentOf(each.posting.payment, details);
+    const line = paymentLine(each, details);
+    if (channel === undefined) lines.push(line);
+    else add(channel, line);
+  }
+  for (const { movement, posting } of spent) {
+    const { grant, payment } = posting;
+    add(grant, paymentLine({ movement, posting: { kind: 'payment', payment, returned: false } }, details));
+  }
+  return [...lines, ...together.values()];
+}
+
 function paymentLine({ movement, posting }: Kinded<'payment'>, details: Details): PaymentLine {
-  const { state, resource, network, payer, payTo, transaction, logIndex, block, settledAt } = paymentOf(
+  const { rail, state, resource, network, payer, payTo, transaction, logIndex, block, settledAt } = paymentOf(
     posting.payment,
     details,
   );
   return {
     payment: posting.payment,
+    rail,
+    calls: 1,
     returned: posting.returned,
     // A payment lowers what is owed, so its movement of the receivable is negative.
     atomic: -movement.atomic,

@@ -4,7 +4,7 @@ import { formatInstant } from '@core/time';
 import type { Statement } from './read-statement.js';
 
 /** An amount as JSON carries it: atomic units, and whole units where the asset's decimal places are known. */
-export interface MoneyJson {
+interface MoneyJson {
   readonly atomic: string;
   readonly amount?: string;
 }

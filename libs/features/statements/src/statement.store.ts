@@ -1,5 +1,7 @@
+import type { PaymentRail } from '@core/statements';
 import { type AssetId, type Decimal, assetId } from '@core/money';
 import { type Instant, type Period, formatInstant } from '@core/time';
+import { ID_PREFIXES } from '@core/ids';
 import { at, big, exact, Prisma, type Tx } from '@platform/database';
 
 /** A transfer that moved what the account owes: positive owes more. */
@@ -13,7 +15,7 @@ export interface Movement {
 }
 
 /** What setting a charge changed. */
-export interface ChargeChange {
+interface ChargeChange {
   readonly charge: string;
   readonly quantity: Decimal;
   readonly atomic: bigint;
@@ -30,6 +32,9 @@ export interface PeriodSnapshot {
 
 export interface PaymentDetail {
   readonly id: string;
+  readonly rail: PaymentRail;
+  /** The channel whose voucher it is. */
+  readonly channel?: string;
   readonly state: string;
   readonly network: string;
   readonly resource: string;
@@ -56,6 +61,9 @@ interface SnapshotRow {
 }
 
 const hex = (bytes: Uint8Array): string => `0x${Buffer.from(bytes).toString('hex')}`;
+
+/** What has no transfer of its own on a chain. */
+const UNSETTLED = { transaction: undefined, logIndex: undefined, block: undefined, settledAt: undefined };
 
 /** Most ids named in one query. */
 const CHUNK = 5_000;
@@ -112,13 +120,77 @@ export class StatementStore {
     };
   }
 
+  /** Of any way to pay, by their ids. */
   async payments(tx: Tx, ids: readonly string[]): Promise<Map<string, PaymentDetail>> {
+    const of = (prefix: string): string[] => ids.filter((id) => id.startsWith(`${prefix}_`));
+    const found = await Promise.all([
+      this.#transfers(tx, of(ID_PREFIXES.payment)),
+      this.#holds(tx, of(ID_PREFIXES.hold)),
+      this.#vouchers(tx, of(ID_PREFIXES.voucher)),
+    ]);
+    return new Map(found.flatMap((details) => [...details]));
+  }
+
+  async #holds(tx: Tx, ids: readonly string[]): Promise<Map<string, PaymentDetail>> {
+    const rows = await inChunks(ids, (some) => tx.hold.findMany({ where: { id: { in: some } } }));
+    return new Map(
+      rows.map((row) => [
+        row.id,
+        {
+          ...UNSETTLED,
+          id: row.id,
+          rail: 'prepaid',
+          state: 'settled',
+          network: 'farebox:prepaid',
+          resource: row.resource,
+          payer: row.payer,
+          payTo: '',
+          meterId: row.meterId ?? undefined,
+          priceId: row.priceId ?? undefined,
+          quantity: exact(row.capturedQuantity ?? row.quantity),
+        },
+      ]),
+    );
+  }
+
+  async #vouchers(tx: Tx, ids: readonly string[]): Promise<Map<string, PaymentDetail>> {
+    const rows = await inChunks(ids, (some) => tx.voucher.findMany({ where: { id: { in: some } } }));
+    const named = [...new Set(rows.map(({ channel }) => channel))];
+    const channels = await inChunks(named, (some) => tx.channel.findMany({ where: { id: { in: some } } }));
+    const byId = new Map(channels.map((channel) => [channel.id, channel]));
+    return new Map(
+      rows.map((row) => {
+        const channel = byId.get(row.channel);
+        const claimed = channel?.claimedFinal.gte(channel.charged) ?? false;
+        return [
+          row.id,
+          {
+            ...UNSETTLED,
+            id: row.id,
+            rail: 'channel',
+            channel: row.channel,
+            state: claimed ? 'settled' : 'served',
+            network: channel?.network ?? '',
+            resource: row.resource,
+            payer: channel?.payer ?? '',
+            payTo: channel?.receiver ?? '',
+            meterId: row.meterId ?? undefined,
+            priceId: row.priceId ?? undefined,
+            quantity: row.quantity === null ? undefined : exact(row.quantity),
+          },
+        ];
+      }),
+    );
+  }
+
+  async #transfers(tx: Tx, ids: readonly string[]): Promise<Map<string, PaymentDetail>> {
     const rows = await inChunks(ids, (some) => tx.payment.findMany({ where: { id: { in: some } } }));
     return new Map(
       rows.map((row) => [
         row.id,
         {
           id: row.id,
+          rail: 'usdc',
           state: row.state,
           network: row.network,
           resource: row.resource,
