@@ -114,6 +114,8 @@ describe('npm start', () => {
     const bought = [...said.matchAll(/Agent bought (.*): quoted (\S+) USDC, paid (\S+) USDC/g)].map((match) =>
       match.slice(2),
     );
+    expect(said).toMatch(/paid 5 calls by vouchers of a channel: deposited \S+ USDC, charged 0\.005 USDC/);
+    expect(said).toMatch(/paid 5 calls from a balance of 0\.1 USDC by showing a key: charged 0\.005 USDC/);
     expect(bought).toEqual([
       ['0.001', '0.001'],
       ['0.004', '0.004'],

@@ -14,7 +14,7 @@ export interface StartOptions {
   readonly port: number;
 }
 
-export type Arguments =
+type Arguments =
   | { readonly ask: 'start'; readonly options: StartOptions }
   | { readonly ask: 'help' }
   | { readonly ask: 'nothing'; readonly problem: string };

@@ -33,6 +33,12 @@ export type Balance = z.output<typeof balances>['data'][number];
 
 const events = z.object({ data: z.array(z.object({ state: z.string() })) });
 
+const newKey = z.object({ secret: z.string() });
+const wallet = z.object({ balances: z.array(z.object({ available: z.string() })) });
+
+/** 0.10 USDC, atomic units. */
+const GIVEN = '100000';
+
 const COUNTED_WITHIN_MS = 30_000;
 const SETTLED_WITHIN_MS = 60_000;
 const ASK_EVERY_MS = 250;
@@ -55,6 +61,15 @@ export class Books {
       if (states.every(({ status }) => ENDS.includes(status)) || Date.now() > end) return states;
       await pause(ASK_EVERY_MS);
     }
+  }
+
+  /** Gives an account something to spend, once, and a key that may spend it. */
+  async giveBalance(account: string): Promise<{ readonly key: string; readonly available: bigint }> {
+    const grant = { kind: 'goodwill', amount: GIVEN, key: 'demo', reason: 'to try it out' };
+    await this.#post(`/v1/accounts/${account}/grants`, grant);
+    const made = newKey.parse(JSON.parse(await this.#post(`/v1/accounts/${account}/keys`, { name: 'demo agent' })));
+    const { balances: assets } = wallet.parse(JSON.parse(await this.#get(`/v1/accounts/${account}/wallet`)));
+    return { key: made.secret, available: BigInt(assets[0]?.available ?? 0) };
   }
 
   /** Waits until what was received of an account's usage counts. */
@@ -98,13 +113,26 @@ export class Books {
     );
   }
 
-  async #get(path: string): Promise<string> {
+  #get(path: string): Promise<string> {
+    return this.#ask('GET', path);
+  }
+
+  #post(path: string, body: object): Promise<string> {
+    return this.#ask('POST', path, JSON.stringify(body));
+  }
+
+  async #ask(method: string, path: string, body?: string): Promise<string> {
     const answer = await fetch(`${this.apiUrl}${path}`, {
-      headers: { authorization: `Bearer ${this.key}` },
+      method,
+      headers: {
+        authorization: `Bearer ${this.key}`,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+      ...(body === undefined ? {} : { body }),
       signal: AbortSignal.timeout(15_000),
     });
-    const body = await answer.text();
-    if (!answer.ok) throw new Error(`GET ${path} was answered with ${answer.status}: ${body.slice(0, 500)}`);
-    return body;
+    const text = await answer.text();
+    if (!answer.ok) throw new Error(`${method} ${path} was answered with ${answer.status}: ${text.slice(0, 500)}`);
+    return text;
   }
 }

@@ -17,7 +17,7 @@ interface DemoPrice {
   readonly definition: object;
 }
 
-export interface DemoMeter extends Omit<MeterDefinition, 'provider'> {
+interface DemoMeter extends Omit<MeterDefinition, 'provider'> {
   readonly name: (typeof METERS)[keyof typeof METERS];
   /** Absent: measured, not sold. */
   readonly price?: DemoPrice;

@@ -1,6 +1,7 @@
 import { formatDecimal, fromAtomic } from '@core/money';
 import type { Balance, Metered, PaymentState } from './books.js';
 import type { Purchase } from './demo-agent.js';
+import type { Calls } from './demo-ways.js';
 import type { DataFolder } from './data-folder.js';
 import type { DemoKeys } from './secrets.js';
 import type { Services } from './services.js';
@@ -13,6 +14,18 @@ const usdc = (atomic: bigint): string => `${formatDecimal(fromAtomic(atomic, USD
 export const purchaseLine = (purchase: Purchase): string =>
   `Agent bought ${purchase.what}: quoted ${usdc(purchase.quoted)}, paid ${usdc(purchase.paid)}, ` +
   `${purchase.status} after ${purchase.milliseconds} ms`;
+
+export const channelLine = ({
+  calls,
+  charged,
+  deposited,
+  milliseconds,
+}: Calls & { readonly deposited: bigint }): string =>
+  `Agent paid ${calls} calls by vouchers of a channel: ` +
+  `${deposited > 0n ? `deposited ${usdc(deposited)}, ` : ''}charged ${usdc(charged)}, ${milliseconds} ms in all`;
+
+export const balanceLine = ({ calls, charged, milliseconds }: Calls, available: bigint): string =>
+  `Agent paid ${calls} calls from a balance of ${usdc(available)} by showing a key: charged ${usdc(charged)}, ${milliseconds} ms in all`;
 
 export const fundingLine = (address: string, balance: bigint): string => `Agent ${address} holds ${usdc(balance)}`;
 

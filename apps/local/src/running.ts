@@ -1,7 +1,7 @@
 import type { Server } from '../../../tools/servers/process.mjs';
 
 /** Something that was started and has to be stopped. */
-export interface Started {
+interface Started {
   readonly name: string;
   stop(): Promise<unknown>;
 }

@@ -1,5 +1,6 @@
 import { migrate } from '../../../tools/migrate.mjs';
 import { type Chain, startChain } from '../../../tools/servers/chain.mjs';
+import { placeChannels } from '../../../tools/servers/channels.mjs';
 import { ensureDatabase, startPostgres } from '../../../tools/servers/postgres.mjs';
 import { startRedis } from '../../../tools/servers/redis.mjs';
 import { rpc } from '../../../tools/servers/rpc.mjs';
@@ -40,7 +41,7 @@ export async function startServers(data: DataFolder, ports: Ports, running: Runn
     ),
     Promise.all([postgres, redis, chain]).then(([, , { server }]) =>
       report(
-        `Chain ${server.url} (anvil, chain id 84532, a block every ${BLOCK_SECONDS} s) with USDC and Multicall3` +
+        `Chain ${server.url} (anvil, chain id 84532, a block every ${BLOCK_SECONDS} s) with USDC, channels and Multicall3` +
           (server.restored ? ', taken up where it was left' : ''),
       ),
     ),
@@ -91,6 +92,7 @@ async function startLocalChain(data: DataFolder, ports: Ports, running: Running)
     }),
   );
   const usdc = await placeUsdc(server.url);
+  await placeChannels(server.url);
   // A chain taken up again stands at its old last block; nobody should have to wait for the next one to see it live.
   await rpc(server.url, 'evm_mine');
   return { server, usdc };

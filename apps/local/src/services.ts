@@ -2,6 +2,7 @@ import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from '../../../tools/root.mjs';
 import { CHAIN_ID } from '../../../tools/servers/chain.mjs';
+import { SERVER_FLAGS } from '../../../tools/servers/node-flags.mjs';
 import { type Server, startServer, untilReady } from '../../../tools/servers/process.mjs';
 import type { DataFolder } from './data-folder.js';
 import type { Ports } from './ports.js';
@@ -11,7 +12,7 @@ import type { Servers } from './servers.js';
 import type { Wallets } from './wallets.js';
 
 /** Blocks on top of one that make it final here: there is nobody to reorganise a chain of our own. */
-export const FINALITY_BLOCKS = 3;
+const FINALITY_BLOCKS = 3;
 
 const READY_WITHIN_MS = 60_000;
 
@@ -36,12 +37,15 @@ function variablesOf(servers: Servers, ports: Ports, secrets: Secrets, wallets: 
     PUBLIC_URL: `http://127.0.0.1:${ports.api}`,
     KEY_PEPPER: secrets.keyPepper,
     QUOTE_SECRET: secrets.quoteSecret,
+    SIGNING_KEYS: secrets.signingKey,
     CHAIN_RPC_URL: servers.chain.url,
     CHAIN_ID: String(CHAIN_ID),
     CHAIN_FINALITY: String(FINALITY_BLOCKS),
     CHAIN_POLL_MS: '500',
     RATE_AFTER_MS: '1000',
     RELAYER_KEYS: wallets.relayers.map(({ privateKey }) => privateKey).join(','),
+    CHANNEL_AUTHORIZER_KEY: wallets.authorizer.privateKey,
+    CLAIM_AFTER_SECONDS: '60',
   };
 }
 
@@ -76,7 +80,7 @@ export async function startServices(
       startServer({
         name,
         file: process.execPath,
-        args: ['--enable-source-maps', join(root, 'dist/apps', app, 'main.js')],
+        args: ['--enable-source-maps', ...SERVER_FLAGS, join(root, 'dist/apps', app, 'main.js')],
         log: data.logOf(app),
         cwd: root,
         env: { ...ownVariables(), ...variables },

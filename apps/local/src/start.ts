@@ -3,8 +3,9 @@ import { Books } from './books.js';
 import type { DataFolder } from './data-folder.js';
 import { buyEverything, type Purchase } from './demo-agent.js';
 import { type DemoProvider, startDemoProvider } from './demo-provider.js';
+import { payByChannel, payFromBalance } from './demo-ways.js';
 import { choosePorts } from './ports.js';
-import { fundingLine, printBooks, printWhereToGo, purchaseLine } from './printout.js';
+import { balanceLine, channelLine, fundingLine, printBooks, printWhereToGo, purchaseLine } from './printout.js';
 import { elapsedSeconds, report } from './progress.js';
 import type { Running } from './running.js';
 import { readSecrets } from './secrets.js';
@@ -43,7 +44,8 @@ export async function start(options: StartOptions, data: DataFolder, running: Ru
 
   if (options.demo) {
     report(fundingLine(wallets.agent.address, await fundAgent(servers.usdc, wallets)));
-    await demonstrate(provider, wallets.agent, new Books(apiUrl, keys.owner), data);
+    const books = new Books(apiUrl, keys.owner);
+    await demonstrate({ provider, agent: wallets.agent, chainUrl: servers.chain.url, books, data });
   }
   printWhereToGo(services, {
     demoUrl: provider.url,
@@ -54,7 +56,17 @@ export async function start(options: StartOptions, data: DataFolder, running: Ru
   });
 }
 
-async function demonstrate(provider: DemoProvider, agent: Wallet, books: Books, data: DataFolder): Promise<void> {
+/** Calls made in each of the ways that cost no transaction of their own. */
+const CALLS = 5;
+
+async function demonstrate(scene: {
+  provider: DemoProvider;
+  agent: Wallet;
+  chainUrl: string;
+  books: Books;
+  data: DataFolder;
+}): Promise<void> {
+  const { provider, agent, chainUrl, books, data } = scene;
   const purchases: Purchase[] = [];
   for await (const purchase of buyEverything(provider.url, agent)) {
     purchases.push(purchase);
@@ -66,6 +78,9 @@ async function demonstrate(provider: DemoProvider, agent: Wallet, books: Books, 
 
   const account = states[0]?.account;
   if (account === undefined) throw new Error('The demo agent bought nothing.');
+  report(channelLine(await payByChannel(provider.url, agent, chainUrl, CALLS)));
+  const balance = await books.giveBalance(account);
+  report(balanceLine(await payFromBalance(provider.url, balance.key, CALLS), balance.available));
   await provider.reported();
   await books.counted(account);
   // A statement rates what it states, so the balances are read after it.

@@ -24,10 +24,13 @@ export interface Wallets {
   readonly provider: Wallet;
   /** Send the settlements and pay their gas. */
   readonly relayers: readonly Wallet[];
+  /** Signs claims and refunds of channels; sends nothing. Always the same, so that channels outlive a restart. */
+  readonly authorizer: Wallet;
 }
 
 export const localWallets = (): Wallets => ({
   agent: walletAt(1),
   provider: walletAt(2),
   relayers: [walletAt(8), walletAt(9)],
+  authorizer: walletAt(7),
 });
