@@ -3,6 +3,7 @@
 import { startChain } from '../../tools/servers/chain.mjs';
 import { rpc } from '../../tools/servers/rpc.mjs';
 import { placeUsdc } from '../../tools/servers/usdc.mjs';
+import { CostMeter } from './support/costs.js';
 import { Farebox } from './support/farebox.js';
 import { startGround } from './support/ground.js';
 import { type SignedPayment, signPayments } from './support/paid-load.js';
@@ -12,9 +13,7 @@ import { RawConnection } from './support/raw-client.js';
 import { report, rowOf, short } from './support/report.js';
 import { fund, makeWallets } from './support/wallets.js';
 
-const [ROUNDS, OURS, THEIRS] = short ? [2, 4_000, 150] : [5, 30_000, 900];
-/** Payments that are asked about in turn: verify claims nothing, so each may be asked about again. */
-const PAYMENTS = short ? 300 : 2_000;
+const [ROUNDS, OURS, THEIRS] = short ? [2, 4_000, 150] : [5, 15_000, 900];
 const CONNECTIONS = 64;
 const TARGET = 50;
 
@@ -45,18 +44,22 @@ try {
   const peer = await startPeer({ chainUrl: chain.url, payTo: farebox.payTo, logs: ground.folder });
   try {
     await rpc(chain.url, 'evm_mine');
-    const payments = await signPayments(peer.url, wallets, PAYMENTS);
+    // No payment is asked about twice: nothing that is remembered of one helps.
+    const fresh = (count: number) => signPayments(peer.url, wallets, count);
+    const costs = await CostMeter.of(farebox, chain);
     // With a key no limit by address applies; the public one knows neither.
     const ours = { url: `${farebox.url}/x402/verify`, servers: farebox.named('api'), key: farebox.key };
     const theirs = { url: `${peer.url}/verify`, servers: [peer.process], key: undefined };
     const sides = { ours: [] as Verified[], theirs: [] as Verified[] };
-    await verify(ours, payments, OURS / 4);
-    await verify(theirs, payments, THEIRS / 4);
+    await verify(ours, await fresh(OURS / 2));
+    await verify(theirs, await fresh(THEIRS / 2));
     for (let round = 0; round < ROUNDS; round += 1) {
-      sides.ours.push(await verify(ours, payments, OURS));
-      sides.theirs.push(await verify(theirs, payments, THEIRS));
+      const payments = await fresh(OURS);
+      sides.ours.push(await costs.measure(OURS, () => verify(ours, payments)));
+      sides.theirs.push(await verify(theirs, await fresh(THEIRS)));
     }
-    const [first] = payments;
+    process.stdout.write(`CPU µs a payment: ${costs.text}\n`);
+    const [first] = await fresh(1);
     for (const { url, key } of [ours, theirs]) {
       const answer = await fetch(url, {
         method: 'POST',
@@ -88,11 +91,7 @@ try {
 }
 
 /** Asks about so many payments, over connections that each ask one after the other. */
-async function verify(
-  { url, servers, key }: Side,
-  payments: readonly SignedPayment[],
-  count: number,
-): Promise<Verified> {
+async function verify({ url, servers, key }: Side, payments: readonly SignedPayment[]): Promise<Verified> {
   const { host, pathname } = new URL(url);
   const requests = payments.map((payment) => {
     const body = bodyOf(payment);
@@ -107,10 +106,9 @@ async function verify(
   await Promise.all(
     opened.map(async (connection) => {
       for (;;) {
-        const at = next;
+        const request = requests[next];
         next += 1;
-        const request = requests[at % requests.length];
-        if (at >= count || request === undefined) return;
+        if (request === undefined) return;
         const { status, body } = await connection.ask(request);
         if (status !== 200 || !body.includes('"isValid":true')) throw new Error(`${url} answered ${status}: ${body}`);
       }
@@ -119,7 +117,7 @@ async function verify(
   const seconds = (performance.now() - begun) / 1000;
   const spent = (cpuSeconds(servers) ?? 0) - (before ?? 0);
   for (const connection of opened) connection.close();
-  return { perSecond: count / seconds, perCpuSecond: count / spent };
+  return { perSecond: payments.length / seconds, perCpuSecond: payments.length / spent };
 }
 
 function bodyOf({ offer, payload }: SignedPayment): string {

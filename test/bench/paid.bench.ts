@@ -8,6 +8,7 @@ import { Auditor } from '@platform/database';
 import { type Chain, startChain } from '../../tools/servers/chain.mjs';
 import { rpc } from '../../tools/servers/rpc.mjs';
 import { placeUsdc } from '../../tools/servers/usdc.mjs';
+import { CostMeter } from './support/costs.js';
 import { Farebox, PRICE } from './support/farebox.js';
 import { type Ground, startGround } from './support/ground.js';
 import { buy, type Bought, signPurchases } from './support/paid-load.js';
@@ -17,6 +18,7 @@ import { balances, fund, makeWallets, type Wallet } from './support/wallets.js';
 
 const WALLETS = short ? 150 : 450;
 const FUNDS = 1_000_000_000n;
+const TARGET = 50;
 /** Payee of the public stack: other than ours, so that each has its balance to itself. */
 const THEIR_PAYEE = '0x00000000000000000000000000000000000b0b02';
 /** How long settlement may take once nothing more is bought. */
@@ -36,19 +38,20 @@ async function withScene<T>(
   release: ReleaseLevel,
   blockTime: number | undefined,
   configuration: Readonly<Record<string, string>>,
+  worker: boolean,
   run: (scene: Scene) => Promise<T>,
 ): Promise<T> {
   const options = blockTime === undefined ? {} : { blockTime };
   const [ourChain, theirChain] = [await startChain(options), await startChain(options)];
   const stops: (() => Promise<void>)[] = [() => ourChain.stop(), () => theirChain.stop()];
   try {
-    const wallets = makeWallets(WALLETS, release);
+    const wallets = makeWallets(WALLETS, `${release} ${worker}`);
     for (const { url } of [ourChain, theirChain]) await fund(url, await placeUsdc(url), wallets, FUNDS);
     const farebox = await Farebox.start({
       ground,
       chainUrl: ourChain.url,
       release,
-      worker: true,
+      worker,
       providers: ['bare'],
       configuration,
     });
@@ -62,12 +65,18 @@ async function withScene<T>(
 }
 
 /** One round of ours, and the proof that every purchase was claimed, served, charged and kept exactly once. */
-async function buyOurs({ farebox, ourChain, wallets }: Scene, count: number, connections: number): Promise<Bought> {
+async function buyOurs(
+  { farebox, ourChain, wallets }: Scene,
+  count: number,
+  connections: number,
+  costs?: CostMeter,
+): Promise<Bought> {
   await rpc(ourChain.url, 'evm_mine'); // Authorizations are dated by the newest block.
   const url = farebox.urlOf('bare');
   const purchases = await signPurchases(url, wallets, count);
   const before = await farebox.count('SELECT count(*) FROM payments');
-  const bought = await buy(url, purchases, connections);
+  const buying = () => buy(url, purchases, connections);
+  const bought = await (costs ? costs.measure(count, buying) : buying());
   if (bought.served !== count)
     throw new Error(`of ${count} purchases ${bought.served} were served: ${JSON.stringify(bought.refused)}`);
   const known = await farebox.owner.query('SELECT id FROM payments WHERE id = ANY ($1) AND charged = $2', [
@@ -161,34 +170,80 @@ const atOnce = {
   configuration: { CHAIN_STALE_SECONDS: '3600', SETTLE_WINDOW_MS: '1000' },
   rounds: short ? 2 : 5,
   // Many at once for throughput, few for waiting.
-  many: { connections: 128, ours: short ? 600 : 3_000, theirs: short ? 64 : 300 },
+  many: { connections: 128, warm: short ? 1_500 : 3_000, ours: short ? 1_500 : 3_000, theirs: short ? 64 : 300 },
   few: { connections: 8, ours: short ? 100 : 600, theirs: short ? 16 : 60 },
 };
 
-async function measureAtOnce(scene: Scene): Promise<Row[]> {
+const referenceName = '@x402/express + facilitator, settling inside';
+const pathAtOnce = (connections: number, how: string): string =>
+  `paid exact request, ${connections} connections, instant chain, release: authorized, ${how}`;
+
+/**
+ * A burst: what is bought is claimed, served and charged while it is bought, and sent to the chain after it, when the worker is
+ * started. All of it is settled before the next one.
+ */
+async function measureBurst(scene: Scene): Promise<Row[]> {
+  const { rounds, many } = atOnce;
+  const { farebox } = scene;
+  const costs = await CostMeter.of(farebox, scene.ourChain);
+  const speed = { ours: new Array<number>(), reference: new Array<number>() };
+  await buyOurs(scene, many.warm, many.connections);
+  await buyTheirs(scene, atOnce.few.theirs, atOnce.few.connections);
+  let settled = true;
+  for (let round = 0; round < rounds; round += 1) {
+    speed.ours.push((await buyOurs(scene, many.ours, many.connections, costs)).perSecond);
+    await farebox.startWorker();
+    settled = await untilSettled(scene, true);
+    await farebox.stopWorker();
+    speed.reference.push((await buyTheirs(scene, many.theirs, many.connections)).perSecond);
+  }
+  await prove(scene, settled);
+  process.stdout.write(`CPU µs a purchase in a burst: ${costs.text}\n`);
+  const path = pathAtOnce(many.connections, 'a burst, settled after it');
+  return [rowOf({ path, unit: 'purchases/s', referenceName, target: TARGET, ...speed })];
+}
+
+/** For as long as one likes: settlement goes on beside what is bought, on the same processors. */
+async function measureSustained(scene: Scene): Promise<Row[]> {
   const { rounds, many, few } = atOnce;
+  const costs = await CostMeter.of(scene.farebox, scene.ourChain);
   const speed = { ours: new Array<number>(), reference: new Array<number>() };
   const wait = { ours: new Array<number>(), reference: new Array<number>() };
-  await buyOurs(scene, many.ours / 2, many.connections);
+  await buyOurs(scene, many.warm, many.connections);
   await buyTheirs(scene, few.theirs, few.connections);
   let settled = true;
   for (let round = 0; round < rounds; round += 1) {
-    for (const { load, take } of [
-      { load: many, take: (bought: Bought, side: keyof typeof speed) => speed[side].push(bought.perSecond) },
-      { load: few, take: (bought: Bought, side: keyof typeof wait) => wait[side].push(bought.p50) },
+    for (const { load, meter, take } of [
+      {
+        load: many,
+        meter: costs,
+        take: (bought: Bought, side: keyof typeof speed) => speed[side].push(bought.perSecond),
+      },
+      { load: few, meter: undefined, take: (bought: Bought, side: keyof typeof wait) => wait[side].push(bought.p50) },
     ]) {
-      take(await buyOurs(scene, load.ours, load.connections), 'ours');
+      take(await buyOurs(scene, load.ours, load.connections, meter), 'ours');
       settled = await untilSettled(scene, true); // So that it does not go on at the cost of the other side.
       take(await buyTheirs(scene, load.theirs, load.connections), 'reference');
     }
   }
   await prove(scene, settled);
-  const path = (connections: number): string =>
-    `paid exact request, ${connections} connections, instant chain, release: authorized`;
-  const referenceName = '@x402/express + facilitator, settling inside';
-  const waiting = { path: path(few.connections), unit: 'ms p50', referenceName, lessIsBetter: true, ...wait };
+  process.stdout.write(`CPU µs a purchase with settlement beside it: ${costs.text}\n`);
+  const how = 'settling beside it';
+  const waiting = {
+    path: pathAtOnce(few.connections, how),
+    unit: 'ms p50',
+    referenceName,
+    lessIsBetter: true,
+    ...wait,
+  };
   return [
-    rowOf({ path: path(many.connections), unit: 'purchases/s', referenceName, target: 20, ...speed }),
+    rowOf({
+      path: pathAtOnce(many.connections, how),
+      unit: 'purchases/s',
+      referenceName,
+      target: TARGET,
+      ...speed,
+    }),
     rowOf({ ...waiting, target: ratioFor(50, median(wait.reference)) }),
   ];
 }
@@ -219,8 +274,10 @@ async function measureWithBlocks(scene: Scene): Promise<Row[]> {
 
 const ground = await startGround();
 try {
-  const rows = await withScene(ground, 'authorized', undefined, atOnce.configuration, measureAtOnce);
-  rows.push(...(await withScene(ground, 'submitted', 2, {}, measureWithBlocks)));
+  const { configuration } = atOnce;
+  const rows = await withScene(ground, 'authorized', undefined, configuration, false, measureBurst);
+  rows.push(...(await withScene(ground, 'authorized', undefined, configuration, true, measureSustained)));
+  rows.push(...(await withScene(ground, 'submitted', 2, {}, true, measureWithBlocks)));
   report('paid', rows);
 } finally {
   await ground.stop();

@@ -2,14 +2,16 @@ import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
-import { formatDecimal } from '@core/money';
+import { erc20Asset, formatDecimal } from '@core/money';
 import { addMs } from '@core/time';
 import { IngestUsage, ListEvents, MeterReader, RebuildUsage, RollUpUsage, UsageReader } from '@features/metering';
+import { Holds, IssueGrant, ReadWallet } from '@features/wallet';
 import { Database, Writer } from '@platform/database';
 import { Outbox } from '@platform/queues';
-import { SystemClock } from '@platform/system';
+import { SystemClock, SystemIds } from '@platform/system';
 
-// Somebody who ran 0.1.0 updates: what was metered and sold then is counted as before, and repeats of it are still repeats.
+// Somebody who ran 0.1.0 updates: what was metered and sold then is counted as before, and repeats of it are still repeats;
+// its accounts can do what came later.
 
 const migrations = join(process.cwd(), 'prisma/migrations');
 const folders = readdirSync(migrations).filter((name) => /^\d/.test(name));
@@ -94,4 +96,24 @@ it('shows the events of before, and knows their repeats', async () => {
     ],
   });
   expect(verdicts.map(({ verdict }) => verdict)).toEqual(['duplicate', 'conflict']);
+});
+
+it('gives an account of before prepaid value, and pays for a request from it', async () => {
+  const ids = new SystemIds();
+  const of = { provider: 'prv_1', account: 'acct_1', asset: erc20Asset(84532, `0x${'a'.repeat(40)}`) };
+  const wallet = async () => (await new ReadWallet(database, clock).run(of)).balances;
+  expect(await wallet()).toEqual([]);
+  const { grant } = await new IssueGrant(database, ids).run({ ...of, kind: 'promotional', amount: 1_000n });
+
+  const holds = new Holds(writer, ids);
+  const meter = { id: 'mtr_1', name: 'api' };
+  const request = { key: 'one', fingerprint: 'f', ttlSeconds: 60, payer: 'key_1', resource: 'GET https://p.example/' };
+  const taken = await holds.take({ ...of, ...request, amount: 300n, meter, quantity: '1' });
+  if (taken.outcome !== 'held') throw new Error(taken.outcome);
+  expect(await wallet()).toMatchObject([{ posted: 1_000n, held: 300n, available: 700n }]);
+  const captured = await holds.capture({ provider: of.provider, hold: taken.hold.id, amount: 250n, quantity: '1' });
+  expect(captured.outcome).toBe('captured');
+  expect(await wallet()).toMatchObject([
+    { posted: 750n, held: 0n, available: 750n, grants: [{ id: grant.id, consumed: 250n }] },
+  ]);
 });

@@ -1,97 +1,27 @@
 import { createServer, type Server } from 'node:http';
 import { connect } from 'node:net';
 import { KEY_SCOPES, type KeyScope } from '@features/accounts';
-import { addMs, Clock, type Instant, instant } from '@core/time';
 import { type Api, createApp } from '../../apps/api/src/create-app.js';
-import { apiConfig, type ApiDatabase, call, type Called, createDatabase, makeKey } from '../support/api.js';
+import { apiConfig, call, type Called, makeKey } from '../support/api.js';
+import { WrongInputScene } from '../support/wrong-input-scene.js';
 
 // Whatever comes in wrong is answered with the right status and a problem document that says what to do, and nothing is
 // written. Every table is counted before and after each case.
 
-/** The machine's clock, moved on by hand. */
-class MovedClock extends Clock {
-  #by = 0;
-  now(): Instant {
-    return addMs(instant(Date.now()), this.#by);
-  }
-  advance(ms: number): void {
-    this.#by += ms;
-  }
-}
-
-const COUNTED = [
-  'provider_keys',
-  'accounts',
-  'identities',
-  'meters',
-  'prices',
-  'meter_versions',
-  'plans',
-  'account_plans',
-  'usage_log',
-  'usage_held',
-  'usage_identities',
-  'usage_streams',
-  'usage_corrections',
-  'usage_backfills',
-  'closed_periods',
-  'charges',
-  'rating_due',
-  'transfers',
-  'payments',
-  'outbox',
-  'idempotency_keys',
-];
-
-let database: ApiDatabase;
-let api: Api;
+let scene: WrongInputScene;
 let url: string;
-let provider: string;
 let account: string;
-const keys = new Map<KeyScope, string>();
-const clock = new MovedClock();
+let keys: WrongInputScene['keys'];
+
+const counts = () => scene.counts();
+const refused: WrongInputScene['refused'] = (...of) => scene.refused(...of);
 
 beforeAll(async () => {
-  database = await createDatabase();
-  api = await createApp(apiConfig(database, { LOG_LEVEL: 'silent' }), { clock });
-  url = await api.listen(0, '127.0.0.1');
-  provider = (await makeKey(api, { scopes: ['read'] })).provider;
-  for (const scope of KEY_SCOPES) keys.set(scope, (await makeKey(api, { provider, scopes: [scope] })).key);
-  const manage = keys.get('manage');
-  account = (await call(url, 'POST', '/v1/accounts', { key: manage, body: { name: 'agent' } })).json.id;
-  await call(url, 'POST', '/v1/meters', { key: manage, body: { name: 'calls', aggregation: 'count', unit: 'call' } });
-  await call(url, 'POST', '/v1/meters', { key: manage, body: { name: 'seconds', aggregation: 'sum', unit: 'second' } });
-  await call(url, 'POST', '/v1/prices', { key: manage, body: { meter: 'calls', definition: { rate: '0.004' } } });
+  scene = await WrongInputScene.start();
+  ({ url, account, keys } = scene);
 });
 
-afterAll(async () => {
-  await api.close();
-  await database.drop();
-});
-
-const counts = async () =>
-  (
-    await database.rows(`SELECT ${COUNTED.map((table) => `(SELECT count(*) FROM ${table}) AS ${table}`).join(', ')}`)
-  )[0];
-
-async function refused(run: () => Promise<Called>, status: number, reason: string | undefined): Promise<Called> {
-  const before = await counts();
-  const answer = await run();
-  expect({ status: answer.status, json: answer.json }).toMatchObject({ status, json: { status } });
-  expect(answer.headers.get('content-type')).toMatch(/^application\/problem\+json/);
-  expect(answer.json).toMatchObject({
-    type: expect.stringMatching(/^urn:farebox:problem:/),
-    title: expect.any(String),
-    code: expect.any(String),
-    instance: answer.headers.get('x-request-id'),
-    ...(reason === undefined ? {} : { reason }),
-  });
-  // Says what to do: more than a word or two.
-  expect(answer.json.detail).toMatch(/^\S.{25,}$/s);
-  expect(answer.text).not.toMatch(/ at .*\.[jt]s:\d|SELECT|prisma|fbx_(live|test)_\w/i);
-  expect(await counts()).toEqual(before);
-  return answer;
-}
+afterAll(() => scene.close());
 
 describe('a key', () => {
   const good = () => keys.get('read') ?? '';
@@ -124,19 +54,19 @@ describe('a key', () => {
 
   it('that was revoked stops within 5 s, and that has expired at once: 401', async () => {
     const manage = keys.get('manage');
-    const made = await makeKey(api, { provider, scopes: ['read'] });
+    const made = await makeKey(scene.api, { provider: scene.provider, scopes: ['read'] });
     expect((await call(url, 'GET', '/v1/accounts', { key: made.key })).status).toBe(200);
     expect((await call(url, 'DELETE', `/v1/keys/${made.id}`, { key: manage })).status).toBe(200);
-    clock.advance(5_000);
+    scene.clock.advance(5_000);
     await refused(() => call(url, 'GET', '/v1/accounts', { key: made.key }), 401, 'revoked_key');
 
-    const expiresAt = new Date(clock.now() + 1_000_000).toISOString();
-    const all = (await makeKey(api, { provider, scopes: KEY_SCOPES })).key;
+    const expiresAt = new Date(scene.clock.now() + 1_000_000).toISOString();
+    const all = (await makeKey(scene.api, { provider: scene.provider, scopes: KEY_SCOPES })).key;
     const brief = (
       await call(url, 'POST', '/v1/keys', { key: all, body: { name: 'brief', scopes: ['read'], expiresAt } })
     ).json.secret;
     expect((await call(url, 'GET', '/v1/accounts', { key: brief })).status).toBe(200);
-    clock.advance(1_000_000);
+    scene.clock.advance(1_000_000);
     await refused(() => call(url, 'GET', '/v1/accounts', { key: brief }), 401, 'expired_key');
   });
 
@@ -145,7 +75,9 @@ describe('a key', () => {
     ['POST', '/v1/events/stream', 'ingest'],
     ['POST', '/v1/gate/check', 'gate'],
     ['POST', '/v1/gate/capture', 'gate'],
+    ['POST', '/v1/gate/extend', 'gate'],
     ['POST', '/v1/gate/void', 'gate'],
+    ['POST', '/v1/gate/batch', 'gate'],
     ['GET', '/v1/events', 'read'],
     ['GET', '/v1/events/evt_1', 'read'],
     ['POST', '/v1/events/evt_1/void', 'manage'],
@@ -187,6 +119,34 @@ describe('a key', () => {
     ['POST', '/v1/accounts', 'manage'],
     ['GET', '/v1/accounts/acct_1', 'read'],
     ['GET', '/v1/accounts/acct_1/balance', 'read'],
+    ['GET', '/v1/accounts/acct_1/keys', 'manage'],
+    ['POST', '/v1/accounts/acct_1/keys', 'manage'],
+    ['DELETE', '/v1/accounts/acct_1/keys/key_1', 'manage'],
+    ['GET', '/v1/accounts/acct_1/identities', 'read'],
+    ['GET', '/v1/accounts/acct_1/identities/challenge', 'manage'],
+    ['POST', '/v1/accounts/acct_1/identities', 'manage'],
+    ['DELETE', '/v1/accounts/acct_1/identities/kind_1/subject_1', 'manage'],
+    ['GET', '/v1/accounts/acct_1/wallet', 'read'],
+    ['GET', '/v1/accounts/acct_1/alerts', 'read'],
+    ['PUT', '/v1/accounts/acct_1/alerts', 'manage'],
+    ['GET', '/v1/accounts/acct_1/auto-topup', 'read'],
+    ['PUT', '/v1/accounts/acct_1/auto-topup', 'manage'],
+    ['DELETE', '/v1/accounts/acct_1/auto-topup', 'manage'],
+    ['GET', '/v1/accounts/acct_1/grants', 'read'],
+    ['POST', '/v1/accounts/acct_1/grants', 'manage'],
+    ['POST', '/v1/grants/grt_1/void', 'manage'],
+    ['POST', '/v1/grants/grt_1/refund', 'finance'],
+    ['GET', '/v1/refunds', 'read'],
+    ['GET', '/v1/refunds/rfd_1', 'read'],
+    ['POST', '/v1/refunds/rfd_1/authorization', 'finance'],
+    ['GET', '/v1/accounts/acct_1/limits', 'read'],
+    ['PUT', '/v1/accounts/acct_1/limits', 'manage'],
+    ['DELETE', '/v1/accounts/acct_1/limits/lim_1', 'manage'],
+    ['PUT', '/v1/resources', 'manage'],
+    ['GET', '/v1/resources', 'read'],
+    ['DELETE', '/v1/resources/rsc_1', 'manage'],
+    ['GET', '/v1/provider/topups', 'read'],
+    ['PUT', '/v1/provider/topups', 'manage'],
     ['GET', '/v1/provider', 'read'],
     ['PATCH', '/v1/provider', 'manage'],
     ['GET', '/v1/keys', 'manage'],
@@ -204,17 +164,45 @@ describe('a key', () => {
     }
   });
 
-  it('is asked for on every operation of the documents but the public ones', async () => {
+  it('is asked for on every operation of the documents but these', async () => {
     const { json } = await call(url, 'GET', '/openapi.json', {});
-    const inDocuments = Object.entries<Record<string, { security: unknown[] }>>(json.paths).flatMap(([path, methods]) =>
-      Object.entries(methods).flatMap(([method, { security }]) =>
-        security.length > 0 ? [`${method.toUpperCase()} ${path.replace(/\{\w+\}/g, '*')}`] : [],
-      ),
+    const inDocuments = Object.entries<Record<string, { security: object[] }>>(json.paths).flatMap(([path, methods]) =>
+      Object.entries(methods).map(([method, { security }]) => ({
+        operation: `${method.toUpperCase()} ${path.replace(/\{\w+\}/g, '*')}`,
+        asks: security.length > 0 && security.every((scheme) => Object.keys(scheme).length > 0),
+      })),
     );
+    const named = (asks: boolean) => inDocuments.filter((one) => one.asks === asks).map(({ operation }) => operation);
     const tested = guarded.map(
-      ([method, path]) => `${method} ${path.replace(/[a-z]+_1(?=\/|$)/, '*').replace('agent/2026-11', '*/*')}`,
+      ([method, path]) => `${method} ${path.replace(/[a-z]+_1(?=\/|$)/g, '*').replace('agent/2026-11', '*/*')}`,
     );
-    expect(tested.sort()).toEqual(inDocuments.sort());
+    expect(tested.sort()).toEqual(named(true).sort());
+    expect(named(false).sort()).toEqual([
+      'GET /.well-known/did.json',
+      'GET /.well-known/jwks.json',
+      'GET /health/live',
+      'GET /health/ready',
+      'GET /metrics',
+      'GET /openapi.json',
+      'GET /v1/agent',
+      'GET /v1/agent/balance',
+      'GET /v1/agent/identities',
+      'GET /v1/agent/identities/challenge',
+      'GET /v1/payments/*',
+      'GET /v1/payments/*/record',
+      'GET /v1/topups/*',
+      'GET /x402/discovery/resources',
+      'GET /x402/supported',
+      'POST /v1/agent/identities',
+      'POST /v1/topups',
+      'POST /x402/settle',
+      'POST /x402/verify',
+    ]);
+  });
+
+  it.each(['/x402/verify', '/x402/settle'])('that %s could do without holds all the same', async (path) => {
+    await refused(() => call(url, 'POST', path, { key: `${good()} x`, body: {} }), 401, 'malformed_key');
+    await refused(() => call(url, 'POST', path, { key: good(), body: {} }), 403, 'missing_scope');
   });
 });
 
@@ -669,7 +657,7 @@ describe('a batch of a stream', () => {
     stream,
     source: '/s',
     seq: 1,
-    t0: clock.now(),
+    t0: scene.clock.now(),
     types: ['calls'],
     accounts: ['agent'],
     columns,
@@ -790,7 +778,7 @@ describe('a query or path', () => {
   });
 
   it('of another provider is as if it did not exist', async () => {
-    const other = await makeKey(api, { scopes: KEY_SCOPES });
+    const other = await makeKey(scene.api, { scopes: KEY_SCOPES });
     for (const path of [
       `/v1/accounts/${account}`,
       `/v1/accounts/${account}/balance`,
@@ -861,7 +849,7 @@ describe('what we cannot do', () => {
       DATABASE_WRITER_URL: 'postgresql://farebox_writer@127.0.0.1:1/none',
     };
     broken = await createApp(
-      apiConfig(database, { ...gone, LOG_LEVEL: 'silent', CHAIN_RPC_URL: `http://127.0.0.1:${port}` }),
+      apiConfig(scene.database, { ...gone, LOG_LEVEL: 'silent', CHAIN_RPC_URL: `http://127.0.0.1:${port}` }),
     );
     at = await broken.listen(0, '127.0.0.1');
   });

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { migrate } from '../../tools/migrate.mjs';
 import { prepare } from '../../tools/prepare.mjs';
 import { startChain } from '../../tools/servers/chain.mjs';
+import { placeChannels } from '../../tools/servers/channels.mjs';
 import { ensureDatabase, sealTemplate, startPostgres } from '../../tools/servers/postgres.mjs';
 import { startRedis } from '../../tools/servers/redis.mjs';
 import { placeUsdc } from '../../tools/servers/usdc.mjs';
@@ -58,6 +59,7 @@ async function redis(servers) {
 async function chain(servers) {
   const server = started(servers, await startChain());
   await placeUsdc(server.url);
+  await placeChannels(server.url);
   process.env.TEST_CHAIN_URL = server.url;
 }
 

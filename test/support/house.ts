@@ -16,6 +16,7 @@ import { Outbox } from '@platform/queues';
 import { SystemClock, SystemIds } from '@platform/system';
 import { type Api, createApp } from '../../apps/api/src/create-app.js';
 import { type Chain, startChain, TEST_MNEMONIC } from '../../tools/servers/chain.mjs';
+import { placeChannels } from '../../tools/servers/channels.mjs';
 import { freePort } from '../../tools/servers/ports.mjs';
 import { type LocalUsdc, placeUsdc, USDC_ADDRESS } from '../../tools/servers/usdc.mjs';
 import { until } from './until.js';
@@ -26,7 +27,7 @@ const keyOf = (index: number): Hex => {
   return `0x${Buffer.from(bytes ?? []).toString('hex')}`;
 };
 
-export interface HouseOptions {
+interface HouseOptions {
   /** How many api processes' worth of apps to run, each on a port of its own. */
   readonly apis?: number;
   readonly blockTime?: number;
@@ -69,6 +70,7 @@ export class House {
       placeUsdc(chain.url),
       ownRedis(),
       freePort(),
+      placeChannels(chain.url),
     ]);
     const url = `http://127.0.0.1:${port}`;
     const environment: Record<string, string> = {

@@ -132,6 +132,7 @@ export class PaidPath {
           quoteSecret: 'q'.repeat(40),
           quoteSeconds: 300,
           releaseWaitMs: 300,
+          settleWaitMs: 300,
           staleSeconds: 30,
           exposureCap: undefined,
         },

@@ -17,6 +17,7 @@ import { UsdcRail } from '@platform/chain';
 import { Writer } from '@platform/database';
 import { SystemIds } from '@platform/system';
 import { type Chain, CHAIN_ID, startChain, TEST_MNEMONIC } from '../../tools/servers/chain.mjs';
+import { placeChannels } from '../../tools/servers/channels.mjs';
 import { rpc } from '../../tools/servers/rpc.mjs';
 import { type LocalUsdc, MULTICALL3_ADDRESS, placeUsdc, USDC_ADDRESS } from '../../tools/servers/usdc.mjs';
 import { createTestDatabase, seedProvider, type TestDatabase } from './database.js';
@@ -41,7 +42,7 @@ export interface PaymentState {
   readonly batch: string | null;
 }
 
-export interface ServeTerms {
+interface ServeTerms {
   readonly value?: bigint;
   /** Seconds of the chain's time until the authorization ends. */
   readonly lifetime?: number;
@@ -51,7 +52,7 @@ export interface ServeTerms {
   readonly ttlSeconds?: number;
 }
 
-export interface SceneOptions {
+interface SceneOptions {
   readonly blockTime?: number;
   /** `false`: blocks come only by `mine`. */
   readonly mining?: boolean;
@@ -86,7 +87,7 @@ export class SettlementScene {
       ...(blockTime === undefined ? {} : { blockTime }),
       ...(mining === undefined ? {} : { mining }),
     });
-    const [db, usdc] = await Promise.all([createTestDatabase(), placeUsdc(chain.url)]);
+    const [db, usdc] = await Promise.all([createTestDatabase(), placeUsdc(chain.url), placeChannels(chain.url)]);
     const owner = new pg.Pool({ connectionString: db.ownerUrl, max: 3 });
     owner.on('error', () => undefined);
     const relayerKeys = Array.from({ length: relayers }, (_, i) => relayerKey(i + 1));

@@ -33,7 +33,7 @@ const keyOf = (index: number): Hex => {
 /** More than a bench can spend: what is measured is the path, not the caps. They are checked all the same. */
 const CAP = '1000000000000';
 
-export interface FareboxOptions {
+interface FareboxOptions {
   readonly ground: Ground;
   readonly chainUrl: string;
   readonly release: ReleaseLevel;
@@ -53,7 +53,8 @@ export class Farebox {
     readonly provider: string,
     readonly payTo: Hex,
     readonly providerUrls: Readonly<Record<string, string>>,
-    readonly processes: Readonly<Record<string, Server>>,
+    readonly processes: Record<string, Server>,
+    readonly startWorker: () => Promise<void>,
   ) {}
 
   static async start({
@@ -103,6 +104,10 @@ export class Farebox {
     };
     const providerUrls: Record<string, string> = {};
     const logs = ground.folder;
+    const startWorker = (): Promise<void> => {
+      const isReady = () => healthy(`http://127.0.0.1:${workerPort}/health/ready`);
+      return start({ name: 'worker', file: 'apps/worker/src/main.ts', environment, port: workerPort, logs, isReady });
+    };
     try {
       await start({
         name: 'api',
@@ -112,10 +117,7 @@ export class Farebox {
         logs,
         isReady: () => healthy(`${url}/health/ready`),
       });
-      if (worker) {
-        const isReady = () => healthy(`http://127.0.0.1:${workerPort}/health/ready`);
-        await start({ name: 'worker', file: 'apps/worker/src/main.ts', environment, port: workerPort, logs, isReady });
-      }
+      if (worker) await startWorker();
       for (const kind of providers) {
         const own = await freePort();
         providerUrls[kind] = `http://127.0.0.1:${own}`;
@@ -132,7 +134,7 @@ export class Farebox {
       await owner.end();
       throw error;
     }
-    return new Farebox(db, owner, config, url, key, provider, payTo, providerUrls, started);
+    return new Farebox(db, owner, config, url, key, provider, payTo, providerUrls, started, startWorker);
   }
 
   urlOf(kind: 'bare' | 'express'): string {
@@ -154,6 +156,12 @@ export class Farebox {
   async count(sql: string): Promise<number> {
     const { rows } = await this.owner.query<{ n: string }>(`SELECT (${sql})::text AS n`);
     return Number(rows[0]?.n);
+  }
+
+  /** Ends the worker: nothing is settled until it is started again. */
+  async stopWorker(): Promise<void> {
+    await this.processes['worker']?.stop();
+    delete this.processes['worker'];
   }
 
   /** Ends api, worker and providers; the database stays. */

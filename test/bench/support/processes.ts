@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { env, execPath } from 'node:process';
+import { SERVER_FLAGS } from '../../../tools/servers/node-flags.mjs';
 import { answers } from '../../../tools/servers/ports.mjs';
 import { type Server, startServer, untilReady } from '../../../tools/servers/process.mjs';
 import { root } from '../../../tools/root.mjs';
@@ -25,7 +26,13 @@ export async function startScript({ name, file, environment, port, logs, isReady
     name,
     file: execPath,
     // BENCH_NODE_ARGS='--cpu-prof --cpu-prof-dir=…' shows where the servers spend their time.
-    args: [...(env['BENCH_NODE_ARGS'] ?? '').split(' ').filter(Boolean), '--import', loader, join(root, file)],
+    args: [
+      ...SERVER_FLAGS,
+      ...(env['BENCH_NODE_ARGS'] ?? '').split(' ').filter(Boolean),
+      '--import',
+      loader,
+      join(root, file),
+    ],
     env: { PATH: env['PATH'], HOME: env['HOME'], NODE_ENV: 'production', ...environment },
     log: join(logs, `${name.replaceAll(/\W+/g, '-')}.log`),
   });

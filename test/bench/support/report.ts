@@ -18,7 +18,7 @@ export interface Row {
   readonly lessIsBetter?: boolean;
 }
 
-export interface Comparison {
+interface Comparison {
   readonly path: string;
   readonly unit: string;
   readonly referenceName: string;

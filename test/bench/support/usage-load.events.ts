@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 /** What the benches of ingest send, in each of the forms in which it is sent. The same seed gives the same events. */
 export const ACCOUNTS = Array.from({ length: 200 }, (_, i) => `agent-${String(i).padStart(3, '0')}`);
 
-export interface LoadMeter {
+interface LoadMeter {
   readonly name: string;
   readonly aggregation: 'count' | 'sum';
   readonly unit: string;
@@ -38,7 +38,7 @@ const ACCOUNTS_A_BATCH = 20;
 /** One batch of a stream in so many is a repeat: 2 %. */
 export const REPEAT_EVERY = 50;
 
-export interface LoadEvent {
+interface LoadEvent {
   readonly account: string;
   readonly meter: LoadMeter;
   /** Milliseconds since 1970. */
@@ -127,7 +127,7 @@ export function streamRest(events: readonly LoadEvent[], t0: number): Buffer {
 /** Characters of an id before its slot: kind, connection and batch, which are written over the template. */
 const HEAD_OF_ID = 'v00-00000000';
 
-export interface OpenTemplate {
+interface OpenTemplate {
   readonly body: Buffer;
   /** Where the heads of the ids are. */
   readonly heads: readonly number[];
