@@ -35,7 +35,10 @@ function misbehaveAtRandom(): Misbehaviour | undefined {
 
 function start(dir: string, log: string, round: number): { child: ChildProcess; said: () => string } {
   const args = ['--import', './tools/register-typescript.mjs', CHILD, server.url, dir, log, String(round)];
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+  // Node 26 warns of the way in which the TypeScript loader is put in.
+  const child = spawn(process.execPath, ['--disable-warning=DEP0205', ...args], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
   let errors = '';
   child.stderr?.on('data', (chunk) => (errors += String(chunk)));
   return { child, said: () => errors };
