@@ -81,7 +81,8 @@ SELECT p.provider_id, p.asset, sum(p.amount) FROM payments p WHERE counts_as_uns
 DROP INDEX payments_open_by_provider;
 
 -- ---------------------------------------------------------------- claims
--- As before, but the provider's sum is kept, and a wallet's is read by itself.
+-- As before, but the provider's sum is kept, and a wallet's is read by itself. What fills a channel, buys balance or is sent back does not
+-- count as unsettled: nothing is delivered for it before it is final, beyond the provider's own cap. The payer still needs the funds.
 CREATE OR REPLACE FUNCTION claim_payments(items jsonb, global_cap numeric)
 RETURNS TABLE (ord integer, outcome text, payment_id text, account_id text, state text, binding bytea, known_payer boolean)
 LANGUAGE plpgsql SET enable_seqscan = off AS $$
