@@ -4,15 +4,16 @@
 /** The features, left to right: each may use those to its left. A new feature gets its place here first. */
 export const featuresInOrder = [
   'accounts',
+  'webhooks',
   'ledger',
   'metering',
-  'pricing',
   'wallet',
+  'pricing',
   'settlement',
   'payments',
   'statements',
+  'collections',
   'finance',
-  'webhooks',
 ];
 
 /** What features may use of the technology ring; everything else reaches them through a port of core. */

@@ -1,4 +1,4 @@
 export { Clock } from './clock.js';
 export { type Instant, instant, addMs, epochSeconds, formatInstant, parseInstant } from './instant.js';
 export { type Period, overlap, monthOf, windowOf, windowsOf, type WindowSize, parsePeriod } from './period.js';
-export { type ZonedWindowSize, isZone, zonedWindowsOf } from './zone.js';
+export { type BillingPeriod, type ZonedWindowSize, isZone, zonedPeriodOf, zonedWindowsOf } from './zone.js';

@@ -1,11 +1,13 @@
 import fc from 'fast-check';
 import {
+  type BillingPeriod,
   type Period,
   type ZonedWindowSize,
   formatInstant,
   instant,
   isZone,
   parseInstant,
+  zonedPeriodOf,
   zonedWindowsOf,
 } from './index.js';
 
@@ -137,5 +139,40 @@ describe('names of zones', () => {
     expect(['', 'Mars/Olympus', '+05:30', 'Europe/Berlin ', 'x'.repeat(80), '../etc/passwd'].map(isZone)).toEqual(
       Array.from({ length: 6 }, () => false),
     );
+  });
+});
+
+describe('billing periods', () => {
+  const of = (text: string, size: BillingPeriod, zone: string) => {
+    const { start, end } = zonedPeriodOf(at(text), size, zone);
+    return [formatInstant(start), formatInstant(end)];
+  };
+
+  it('are days, ISO weeks and months of the wall calendar, longer or shorter where the clocks change', () => {
+    expect(of('2026-11-01T12:00:00Z', 'day', 'America/New_York')).toEqual([
+      '2026-11-01T04:00:00.000Z',
+      '2026-11-02T05:00:00.000Z',
+    ]);
+    expect(of('2026-11-01T12:00:00Z', 'week', 'America/New_York')).toEqual([
+      '2026-10-26T04:00:00.000Z',
+      '2026-11-02T05:00:00.000Z',
+    ]);
+    expect(of('2026-03-01T00:00:00Z', 'month', 'UTC')).toEqual([
+      '2026-03-01T00:00:00.000Z',
+      '2026-04-01T00:00:00.000Z',
+    ]);
+  });
+
+  it('follow one another without a gap, through years, in every zone', () => {
+    for (const zone of ['UTC', 'Europe/Berlin', 'America/St_Johns', 'Pacific/Apia', 'Asia/Kathmandu', 'Africa/Cairo']) {
+      for (const size of ['day', 'week', 'month'] as const) {
+        let period = zonedPeriodOf(instant(Date.UTC(2011, 0, 1)), size, zone);
+        for (let i = 0; i < 400; i += 1) {
+          const next = zonedPeriodOf(period.end, size, zone);
+          expect([next.start, next.end > next.start]).toEqual([period.end, true]);
+          period = next;
+        }
+      }
+    }
   });
 });

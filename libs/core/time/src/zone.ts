@@ -29,6 +29,18 @@ export function zonedWindowsOf(range: Period, size: ZonedWindowSize, zone: strin
   return windows;
 }
 
+/** Billing periods, by the calendar of a zone; weeks begin on Monday (ISO 8601). */
+export type BillingPeriod = 'day' | 'week' | 'month';
+
+/** The period of a zone's calendar in which an instant lies. `zone` must be one ({@link isZone}). */
+export function zonedPeriodOf(at: Instant, size: BillingPeriod, zone: string): Period {
+  const local = DateTime.fromMillis(at, { zone });
+  const first =
+    size === 'month' ? local.set({ day: 1 }) : size === 'week' ? local.minus({ days: local.weekday - 1 }) : local;
+  const next = first.plus(size === 'month' ? { months: 1 } : size === 'week' ? { weeks: 1 } : { days: 1 });
+  return { start: instant(dayStart(first, zone)), end: instant(dayStart(next, zone)) };
+}
+
 type Boundary = (after: number, zone: string) => number;
 
 const NEXT: Readonly<Record<ZonedWindowSize, Boundary>> = {

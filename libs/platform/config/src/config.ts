@@ -14,6 +14,14 @@ const wholeNumber = (least: number, most: number) => z.coerce.number().int().min
 const secret = z.string().min(32, 'must be at least 32 characters of random text');
 const address = z.string().regex(/^0x[0-9a-fA-F]{40}$/, 'must be a 0x-prefixed address of 20 bytes');
 const atomic = z.string().regex(/^(0|[1-9]\d{0,77})$/, 'must be a whole number of atomic units');
+const addresses = z
+  .string()
+  .transform((text) => text.split(',').map((each) => each.trim().toLowerCase()))
+  .pipe(
+    z
+      .array(z.string().regex(/^0x[0-9a-f]{40}$/, 'must be 0x-prefixed addresses of 20 bytes, separated by commas'))
+      .min(1),
+  );
 const privateKeys = z
   .string()
   .transform((text) => text.split(',').map((key) => key.trim()))
@@ -72,6 +80,7 @@ const environment = z.object({
   MAX_FEE_PER_GAS_GWEI: wholeNumber(1, 100_000).default(50),
   RELEASE_WAIT_MS: wholeNumber(0, 120_000).default(8_000),
   EXPOSURE_CAP: atomic.optional(),
+  UPTO_FACILITATORS: addresses.optional(),
 
   CHANNEL_AUTHORIZER_KEY: z
     .string()
@@ -80,6 +89,16 @@ const environment = z.object({
   CHANNEL_WITHDRAW_DELAY: wholeNumber(900, 2_592_000).default(86_400),
   CLAIM_MIN: atomic.default('1000000'),
   CLAIM_AFTER_SECONDS: wholeNumber(1, 604_800).default(3_600),
+
+  STRIPE_SECRET_KEY: z.string().min(1).optional(),
+  STRIPE_API_URL: url(['http:', 'https:']).optional(),
+  STRIPE_WEBHOOK_SECRET: z.string().min(1).optional(),
+
+  WEBHOOK_SECRET_KEY: secret.optional(),
+  WEBHOOK_LOOPBACK: z
+    .enum(['true', 'false'])
+    .default('false')
+    .transform((text) => text === 'true'),
 
   RATE_AFTER_MS: wholeNumber(0, 3_600_000).default(10_000),
 
@@ -107,6 +126,8 @@ export function readConfig(variables: Readonly<Record<string, string | undefined
   }
   if (config?.NODE_ENV === 'production' && config.CRASH_AT)
     problems.push('  CRASH_AT: is for fault tests and refused in production');
+  if (config?.NODE_ENV === 'production' && config.WEBHOOK_LOOPBACK)
+    problems.push('  WEBHOOK_LOOPBACK: is for one machine alone and refused in production');
   if (problems.length > 0 || !config) {
     throw new Error(
       `These environment variables need mending (see .env.example):\n${[...new Set(problems)].join('\n')}`,
