@@ -50,6 +50,8 @@ interface ServeTerms {
   readonly provider?: number;
   readonly nonce?: Hex;
   readonly ttlSeconds?: number;
+  /** What it is for; a call when absent. */
+  readonly origin?: string;
 }
 
 interface SceneOptions {
@@ -144,6 +146,11 @@ export class SettlementScene {
     return (await this.#claim(payer, { ttlSeconds })).id;
   }
 
+  /** Claims a truly signed payment for something else than a call. */
+  claim(payer: Payer, terms: ServeTerms & { readonly origin: string }) {
+    return this.#claim(payer, terms);
+  }
+
   /** Claims a truly signed payment and captures it. */
   async serve(payer: Payer, terms: ServeTerms = {}): Promise<{ id: string; authorization: ExactAuthorization }> {
     const { id, account, provider, value, authorization } = await this.#claim(payer, terms);
@@ -159,7 +166,7 @@ export class SettlementScene {
 
   async #claim(
     payer: Payer,
-    { value = 4_000n, lifetime = 300, provider: index = 0, nonce, ttlSeconds = 60 }: ServeTerms,
+    { value = 4_000n, lifetime = 300, provider: index = 0, nonce, ttlSeconds = 60, origin = 'gate' }: ServeTerms,
   ) {
     const provider = this.providers[index]?.id;
     const payTo = this.payees[index];
@@ -179,7 +186,7 @@ export class SettlementScene {
         id,
         provider,
         newAccount: ids.next('acct'),
-        origin: 'gate',
+        origin,
         network: `eip155:${CHAIN_ID}`,
         chainId: CHAIN_ID,
       },

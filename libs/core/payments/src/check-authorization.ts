@@ -5,9 +5,9 @@ export const SERVICE_SECONDS = 120;
 /** Seconds a settlement must still have when the work begins. */
 export const SETTLE_SECONDS = 30;
 /** What a payer's clock may run ahead of the chain's when it computes `validBefore`. */
-const SKEW_SECONDS = 60;
+export const SKEW_SECONDS = 60;
 /** EIP-3009 compares `validBefore` with the block that carries the transfer: the margin the public facilitator asks for. */
-const FACILITATOR_SECONDS = 6;
+export const FACILITATOR_SECONDS = 6;
 
 type AuthorizationCheck =
   { readonly ok: true } | { readonly ok: false; readonly reason: X402Error; readonly message: string };

@@ -11,6 +11,7 @@ export {
   requirementV1Of,
 } from './quote.js';
 export { checkAuthorization, SERVICE_SECONDS, SETTLE_SECONDS } from './check-authorization.js';
+export { checkCeiling, type CeilingOffer } from './check-ceiling.js';
 export { releaseLevel, releases, type ReleasePolicy } from './release.js';
 export { captureExact } from './capture.js';
 export {

@@ -30,6 +30,8 @@ export interface Quote {
   /** Lower case. */
   readonly payTo: string;
   readonly release: ReleaseLevel;
+  /** Whether its seller gives credit in its asset; absent: that was decided when it was offered. */
+  readonly onCredit?: boolean | undefined;
   /** Seconds since the epoch, from which the quote counts. */
   readonly issuedAt: number;
   readonly expiresAt: number;

@@ -97,7 +97,7 @@ export abstract class ChannelChain {
   abstract readonly chainId: number;
   /** The settlement contract, lower case. */
   abstract readonly settlement: Hex;
-  /** The address that signs claims and refunds; offers name it, and channels must. */
+  /** The address that signs claims and refunds; offers name it, and channels must. The zero address where we have no key. */
   abstract readonly authorizer: Hex;
   /** How many rows of claims fit one transaction of ours. */
   abstract readonly mostClaimRows: number;

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { Hex } from '@core/x402';
+import { type Hex, UPTO_CONTRACTS } from '@core/x402';
 import { evidenceIn } from './evidence.js';
 import type { ExpectedTransfer, Receipt, TokenEvent } from './rail.js';
 
@@ -94,6 +94,27 @@ describe('evidence of a payment', () => {
         ];
         const judge = evidenceIn(receipt(events));
         expect([judge(item).kind, judge(second).kind]).toEqual(['paid', 'otherwise']);
+      }),
+    );
+  });
+
+  it('of a ceiling is its transfer in a transaction of the key it names to the proxy, and in no other', () => {
+    fc.assert(
+      fc.property(expected, address, fc.nat(), (item, facilitator, salt) => {
+        const ceiling = { ...item, ceiling: { nonce: BigInt(salt), facilitator } };
+        const [, moved] = paidBy(item, 3);
+        if (!moved) throw new Error('a transfer was made');
+        const settled = { ...receipt([moved]), sender: facilitator, target: UPTO_CONTRACTS.proxy };
+        expect(evidenceIn(settled)(ceiling)).toEqual({ kind: 'paid', logIndex: 4 });
+        expect(evidenceIn(settled)({ ...ceiling, value: item.value + 1n })).toEqual({ kind: 'otherwise' });
+        expect(evidenceIn({ ...settled, events: [] })(ceiling)).toEqual({ kind: 'otherwise' });
+        for (const other of [
+          { ...settled, sender: item.payer },
+          { ...settled, target: item.token },
+          { ...settled, success: false },
+        ]) {
+          expect(evidenceIn(other)({ ...ceiling, payer: item.payer })).toEqual({ kind: 'absent' });
+        }
       }),
     );
   });

@@ -1,3 +1,4 @@
+import { UPTO_CONTRACTS } from '@core/x402';
 import type { AuthorizationKey, ExpectedTransfer, Receipt, TokenEvent } from './rail.js';
 
 /**
@@ -24,15 +25,31 @@ export function evidenceIn(receipt: Receipt): (expected: ExpectedTransfer) => Ev
   const ends = new Map<string, TokenEvent>();
   for (const event of receipt.events) if (event.kind !== 'transfer') ends.set(keyOf(event), event);
   return (expected) => {
+    if (expected.ceiling) return evidenceOfCeiling(receipt, expected, expected.ceiling.facilitator);
     const end = ends.get(keyOf(expected));
     if (!end) return ABSENT;
     const moved = end.kind === 'used' ? byLogIndex.get(end.logIndex + 1) : undefined;
-    const pays =
-      moved?.kind === 'transfer' &&
-      moved.token === expected.token &&
-      moved.from === expected.payer &&
-      moved.to === expected.payTo &&
-      moved.value === expected.value;
-    return pays ? { kind: 'paid', logIndex: moved.logIndex } : OTHERWISE;
+    return moved?.kind === 'transfer' && isTransferOf(moved, expected)
+      ? { kind: 'paid', logIndex: moved.logIndex }
+      : OTHERWISE;
   };
+}
+
+const isTransferOf = (moved: Extract<TokenEvent, { kind: 'transfer' }>, expected: ExpectedTransfer): boolean =>
+  moved.token === expected.token &&
+  moved.from === expected.payer &&
+  moved.to === expected.payTo &&
+  moved.value === expected.value;
+
+/**
+ * Permit2 reports nothing when it uses a nonce, so a ceiling is proved by what is particular to it: the proxy moves value for the one that
+ * the payer named and nobody else, one ceiling in a transaction, and uses the nonce or reverts. Whose transaction it was and
+ * which transfer it made is the evidence; that it was for this payment its carrier knows.
+ */
+function evidenceOfCeiling(receipt: Receipt, expected: ExpectedTransfer, facilitator: string): Evidence {
+  if (receipt.sender !== facilitator || receipt.target !== UPTO_CONTRACTS.proxy) return ABSENT;
+  for (const event of receipt.events) {
+    if (event.kind === 'transfer' && isTransferOf(event, expected)) return { kind: 'paid', logIndex: event.logIndex };
+  }
+  return OTHERWISE;
 }

@@ -4,6 +4,7 @@ export {
   type Block,
   type ChainView,
   type AuthorizationKey,
+  type CeilingKey,
   type AuthorizedTransfer,
   type TokenEvent,
   type Receipt,
@@ -13,6 +14,7 @@ export {
   type AuthorizationEnd,
 } from './rail.js';
 export { ChainReader, type ChainHead, type PayerState, type PayerStateRequest } from './chain-reader.js';
+export { CeilingReader, type CeilingState } from './ceiling-reader.js';
 export { CrashPoint, type SettlementPlace } from './crash-point.js';
 export { type Fees, type Market, firstFees, replacementFees } from './fees.js';
 export { evidenceIn } from './evidence.js';
@@ -32,3 +34,4 @@ export {
   type ChannelSimulation,
 } from './channel-rail.js';
 export { planClaim } from './claims.js';
+export { type RelayOrder, type ChannelsSeen, moveOf, transferOf, channelsOf, isReached } from './relay-order.js';

@@ -122,4 +122,19 @@ describe('the judgement of an authorization that nothing of ours carries', () =>
     } as const;
     expect(judge(item, { view, usedAtHead: true, usedAtFinalized: true, end: undefined })).toEqual({ kind: 'wait' });
   });
+
+  it('fails a ceiling whose nonce is used for good and was not settled, and no other one by that', () => {
+    const ceiling = { nonce: 7n, facilitator: '0x05', permitted: 9n } as const;
+    fc.assert(
+      fc.property(observed, (seen) => {
+        const judgement = judge({ ...item, ceiling }, seen);
+        const isProven = seen.usedAtFinalized && seen.end === undefined;
+        const { finalized } = seen.view;
+        const block = { number: finalized.number, hash: finalized.hash };
+        const proof = { kind: 'used_unpaid', block, permit2Nonce: 7n };
+        if (isProven) expect(judgement).toEqual({ kind: 'failed', proof });
+        else expect(judgement).not.toMatchObject({ proof: { kind: 'used_unpaid' } });
+      }),
+    );
+  });
 });

@@ -10,7 +10,9 @@ export type NegativeProof =
       readonly timestamp: bigint;
       readonly validBefore: bigint;
     }
-  | { readonly kind: 'canceled' | 'used_otherwise'; readonly block: BlockRef; readonly transaction: Hex };
+  | { readonly kind: 'canceled' | 'used_otherwise'; readonly block: BlockRef; readonly transaction: Hex }
+  /** A ceiling: its nonce is used in this block, and no settlement up to the head has paid by it. */
+  | { readonly kind: 'used_unpaid'; readonly block: BlockRef; readonly permit2Nonce: bigint };
 
 /**
  * What to do about an authorization that no transaction of ours carries now. included: it was paid, by whomever · failed: proven
@@ -34,7 +36,9 @@ export interface Observed {
 
 /**
  * Judges one authorization. Failure needs proof as success does: a clock, an error or an answer "not found" is none. The proofs
- * are (a) unused in a final block after its time, (b) cancelled in a final block, (c) used in a final block without paying us.
+ * are (a) unused in a final block after its time, (b) cancelled in a final block, (c) used in a final block without paying us. Of a
+ * ceiling whose nonce is used, a search that finds no settlement is the latter: only our own key can have settled it, and its
+ * settlements can be found, while what else used the nonce leaves no trace.
  */
 export function judge(item: AuthorizedTransfer, { view, usedAtHead, usedAtFinalized, end }: Observed): Judgement {
   if (end) {
@@ -44,8 +48,12 @@ export function judge(item: AuthorizedTransfer, { view, usedAtHead, usedAtFinali
     const kind = end.kind === 'canceled' ? 'canceled' : 'used_otherwise';
     return { kind: 'failed', proof: { kind, block: end.receipt.block, transaction: end.receipt.hash } };
   }
-  if (usedAtHead || usedAtFinalized) return WAIT;
   const { finalized, head } = view;
+  if (item.ceiling && usedAtFinalized) {
+    const block = { number: finalized.number, hash: finalized.hash };
+    return { kind: 'failed', proof: { kind: 'used_unpaid', block, permit2Nonce: item.ceiling.nonce } };
+  }
+  if (usedAtHead || usedAtFinalized) return WAIT;
   if (finalized.timestamp > item.validBefore) {
     const block = { number: finalized.number, hash: finalized.hash };
     return {

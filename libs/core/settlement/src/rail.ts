@@ -23,6 +23,16 @@ export interface AuthorizationKey {
   readonly token: Hex;
   readonly payer: Hex;
   readonly nonce: Hex;
+  /** Set when the payer signed for a ceiling: Permit2 keeps the nonce then and the token knows nothing of it; `nonce` only names it. */
+  readonly ceiling?: CeilingKey;
+}
+
+/** What decides about a signed ceiling. */
+export interface CeilingKey {
+  /** The payer's nonce at Permit2. */
+  readonly nonce: bigint;
+  /** The relayer key that the payer named: nobody else can settle it. */
+  readonly facilitator: Hex;
 }
 
 /** What the transfer of an authorization must look like on the chain. */
@@ -38,6 +48,8 @@ export interface AuthorizedTransfer extends ExpectedTransfer {
   readonly validBefore: bigint;
   /** 65 bytes. */
   readonly signature: Hex;
+  /** Set when the payer signed for a ceiling: `value` is what is charged of it, and `validBefore` the deadline. */
+  readonly ceiling?: CeilingKey & { readonly permitted: bigint };
   /** Set when the transfer funds a channel: `payTo` is the collector then, and the nonce follows from channel and salt. */
   readonly deposit?: ChannelFunding;
 }
@@ -64,6 +76,9 @@ export interface Receipt {
   readonly hash: Hex;
   readonly success: boolean;
   readonly block: BlockRef;
+  /** Who sent the transaction, and which contract it called. */
+  readonly sender?: Hex;
+  readonly target?: Hex;
   readonly gasUsed: bigint;
   /** What one unit of gas cost, in the chain's native atomic unit. */
   readonly gasPrice: bigint;
@@ -100,8 +115,8 @@ export interface AuthorizationEnd {
 }
 
 /**
- * A chain that carries authorized transfers, written to by our relayer keys. Every method throws Fault `unavailable` when the
- * chain cannot be asked: that says nothing about the payment.
+ * A chain that carries authorized transfers, written to by our relayer keys. Many travel together; a ceiling travels alone, from the
+ * key it names. Every method throws Fault `unavailable` when the chain cannot be asked: that says nothing about the payment.
  */
 export abstract class SettlementRail {
   abstract readonly chainId: number;
@@ -119,6 +134,8 @@ export abstract class SettlementRail {
   abstract balance(signer: Hex): Promise<bigint>;
   /** The gas limit a transaction of so many transfers gets, so many of which fund channels. */
   abstract gasLimit(items: number, deposits?: number): bigint;
+  /** The gas limit a transaction gets that settles a ceiling. */
+  abstract readonly ceilingGasLimit: bigint;
   /** Signs the transfers as one transaction. Does not touch the network. */
   abstract sign(plan: {
     signer: Hex;
@@ -137,6 +154,9 @@ export abstract class SettlementRail {
   abstract nextNonce(signer: Hex, at: 'latest' | bigint): Promise<bigint>;
   /** Whether each authorization is used up (by a transfer or a cancellation) at a height. */
   abstract usedAt(keys: readonly AuthorizationKey[], at: bigint): Promise<readonly boolean[]>;
-  /** Searches backward from the head to a time (Unix seconds) for the transaction that used the authorization up. */
+  /**
+   * Searches backward from the head to a time (Unix seconds) for the transaction that used the authorization up. Of a ceiling only a
+   * settlement of ours leaves a trace that can be found: undefined says that none of that time paid by it.
+   */
   abstract findEnd(key: AuthorizationKey, since: bigint): Promise<AuthorizationEnd | undefined>;
 }

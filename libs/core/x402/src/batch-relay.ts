@@ -50,7 +50,7 @@ export interface RelayedClaim {
 }
 
 /** What is to be carried. The authorizer's signatures are the server's; without one there is nothing that the contract would take. */
-type BatchRelay =
+export type BatchRelay =
   | { readonly type: 'deposit'; readonly payment: Extract<BatchPayment, { type: 'deposit' }> }
   | { readonly type: 'claim'; readonly claims: readonly RelayedClaim[]; readonly signature: Hex | undefined }
   | { readonly type: 'settle'; readonly receiver: Hex; readonly token: Hex }

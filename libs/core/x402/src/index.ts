@@ -1,4 +1,4 @@
-export { type Hex } from './hex.js';
+export { type Hex, lowerAddress } from './hex.js';
 export { type JsonObject } from './strict-json.js';
 export { PAYMENT_LIMITS, decodeHeader } from './header-text.js';
 export { type X402Error } from './error-codes.js';
@@ -48,8 +48,32 @@ export {
 } from './batch-channel.js';
 export { type BatchPayment, batchPaymentOf, type ChannelDeposit, type Erc3009Deposit } from './batch-payload.js';
 export { type ChannelStanding, channelStateOf, correctiveExtra, paidByVoucherExtra } from './batch-answers.js';
-export { batchRelayOf, type RelayedClaim, type ChannelFunds, fundsProblem } from './batch-relay.js';
+export { type BatchRelay, batchRelayOf, type RelayedClaim, type ChannelFunds, fundsProblem } from './batch-relay.js';
+export { type RelayRequest, readRelayRequest } from './relay-request.js';
 export { VoucherVerifier, type VoucherVerdict } from './batch-verifier.js';
-export { uptoAuthorizationOf } from './upto.js';
+export { UPTO, UPTO_CONTRACTS, type UptoContracts } from './upto-contracts.js';
+export { type UptoAuthorization, uptoAuthorizationOf, uptoPayloadOf } from './upto.js';
+export { UptoVerifier } from './upto-verifier.js';
 export { PAYMENT_IDENTIFIER, PAYMENT_IDENTIFIER_DECLARATION, paymentIdentifierOf } from './payment-identifier.js';
 export { OFFER_RECEIPT, type ReceiptPayload, offerPayloadOf, signedOffers, signedReceipt } from './offer-receipt.js';
+export {
+  CREDIT_NETWORK,
+  CREDIT_VERSION,
+  type CreditError,
+  creditOffer,
+  type CreditPayment,
+  creditPaymentOf,
+  HTTP_MESSAGE_SIGNATURES,
+  httpMessageSignatures,
+} from './credit-offer.js';
+export {
+  ATTESTATION_SECONDS,
+  ATTESTATION_TYPE,
+  ATTESTED_HOLD_SECONDS,
+  type AttestationClaims,
+  attestationClaimsOf,
+  attestationDocument,
+  type AttestedPurchase,
+  isPresentable,
+  judgeAttestation,
+} from './credit-attestation.js';

@@ -10,7 +10,7 @@ import { bytesText } from './wire-values.js';
 const uptoPayloadSchema = z.object({ signature: bytesText, permit2Authorization: permit2UptoSchema });
 
 /** A payer's signed ceiling: the facilitator it names may move up to `amount` to `to`, once, from `validAfter` on. */
-interface UptoAuthorization extends Permit2Authorization {
+export interface UptoAuthorization extends Permit2Authorization {
   readonly to: Hex;
   readonly facilitator: Hex;
   /** Unix seconds. */
@@ -45,3 +45,20 @@ export function uptoAuthorizationOf(paid: { readonly payload: JsonObject }): Upt
     },
   };
 }
+
+/** The wire form of an authorization. */
+export const uptoPayloadOf = (authorization: UptoAuthorization): JsonObject => ({
+  signature: authorization.signature,
+  permit2Authorization: {
+    from: authorization.from,
+    permitted: { token: authorization.token, amount: authorization.amount.toString() },
+    spender: authorization.spender,
+    nonce: authorization.nonce.toString(),
+    deadline: authorization.deadline.toString(),
+    witness: {
+      to: authorization.to,
+      facilitator: authorization.facilitator,
+      validAfter: authorization.validAfter.toString(),
+    },
+  },
+});

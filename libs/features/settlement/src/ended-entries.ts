@@ -1,4 +1,4 @@
-import { type Entry, failPayment, failTopUp, settlePayment, settleRefund } from '@core/ledger';
+import { type Entry, failPayment, failUnapplied, settlePayment, settleRefund } from '@core/ledger';
 import type { EndedPayment } from './payments.store.js';
 
 // What the ledger says of the end of a payment follows from what the payment was for.
@@ -12,6 +12,7 @@ export function settledEntry(paid: EndedPayment): Entry {
     case 'gate':
     case 'facilitator':
     case 'topup':
+    case 'statement':
       return settlePayment(paid);
     case 'refund':
       return settleRefund(paid);
@@ -27,7 +28,8 @@ export function failedEntry(paid: EndedPayment): Entry {
     case 'facilitator':
       return failPayment(paid);
     case 'topup':
-      return failTopUp(paid);
+    case 'statement':
+      return failUnapplied(paid);
     case 'refund':
     case 'deposit':
       return NOTHING;

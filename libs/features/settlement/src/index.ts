@@ -7,3 +7,5 @@ export { SweepSettlement } from './sweep-settlement.js';
 export { SettlementReader } from './settlement.reader.js';
 export type { SettlementTerms } from './settlement-terms.js';
 export type { ClaimTerms } from './channels/claim-terms.js';
+export { PlaceOrder, type OrderStanding, type PlacedOrder } from './relay/place-order.js';
+export { OrderWaiter } from './relay/order-waiter.js';

@@ -1,4 +1,5 @@
 import type { NegativeProof, Receipt } from '@core/settlement';
+import type { Hex } from '@core/x402';
 import { amount, assetId } from '@core/money';
 import type { settlePayment } from '@core/ledger';
 import { big, type Writer, type WriterTx } from '@platform/database';
@@ -37,7 +38,7 @@ interface PaidRow {
   charged: string;
   pay_to: string;
   payer: string;
-  origin: 'gate' | 'facilitator' | 'deposit' | 'topup' | 'refund';
+  origin: 'gate' | 'facilitator' | 'deposit' | 'topup' | 'refund' | 'statement';
 }
 
 const PAID_COLUMNS = 'p.id, p.provider_id, p.account_id, p.asset_id, p.charged::text, p.pay_to, p.payer, p.origin';
@@ -56,34 +57,49 @@ const paidCharge = (row: PaidRow): EndedPayment => ({
 export class PaymentsStore {
   constructor(private readonly db: Writer) {}
 
+  /** What is due of payments that travel together; ceilings travel alone. */
   async due(chainId: number, most: number): Promise<Due> {
     const [row] = await this.db.query<{ fresh: number; oldest_ms: number; again: boolean }>(
       `SELECT count(*)::int AS fresh, coalesce(extract(epoch FROM now() - min(f.served_at)) * 1000, 0)::int AS oldest_ms,
-         EXISTS (SELECT FROM payments a WHERE a.chain_id = $1 AND a.state = 'settling' AND a.next_run_at <= now()) AS again
-       FROM (SELECT served_at FROM payments WHERE chain_id = $1 AND state = 'served' ORDER BY valid_before LIMIT $2) f`,
+         EXISTS (SELECT FROM payments a WHERE a.chain_id = $1 AND a.state = 'settling' AND a.next_run_at <= now() AND a.facilitator IS NULL) AS again
+       FROM (SELECT served_at FROM payments WHERE chain_id = $1 AND state = 'served' AND facilitator IS NULL ORDER BY valid_before LIMIT $2) f`,
       [chainId, most],
     );
     return { fresh: row?.fresh ?? 0, oldestMs: row?.oldest_ms ?? 0, again: row?.again ?? false };
   }
 
+  /** The relayer keys whose ceilings are due, earliest end first, and whether they may write now. */
+  async dueFacilitators(chainId: number): Promise<{ facilitator: Hex; paused: boolean }[]> {
+    return this.db.query(
+      `SELECT p.facilitator, s.paused_reason IS NOT NULL OR s.address IS NULL AS paused
+       FROM payments p LEFT JOIN chain_signers s ON s.chain_id = p.chain_id AND s.address = p.facilitator
+       WHERE p.chain_id = $1 AND p.facilitator IS NOT NULL AND (p.state = 'served' OR (p.state = 'settling' AND p.next_run_at <= now()))
+       GROUP BY 1, 2 ORDER BY min(p.valid_before)`,
+      [chainId],
+    );
+  }
+
   /**
    * Puts payments that are due into a new batch, earliest end first. Payments another worker is claiming are passed over.
    * @param endedBefore only those whose time is over at this instant (Unix seconds): they need a proof and no relayer key
+   * @param facilitator only ceilings that name this key; undefined: only what is none
    */
   async claim(
     chainId: number,
     batch: string,
     most: number,
     endedBefore: bigint | undefined,
+    facilitator?: Hex,
   ): Promise<SettlingPayment[]> {
+    const kind = facilitator === undefined ? 'facilitator IS NULL AND $5::text IS NULL' : 'facilitator = $5';
     const rows = await this.db.query<SettlingRow>(
       `WITH fresh AS (
          SELECT id, valid_before FROM payments
-         WHERE chain_id = $1 AND state = 'served' AND ($4::numeric IS NULL OR valid_before < $4)
+         WHERE chain_id = $1 AND state = 'served' AND ${kind} AND ($4::numeric IS NULL OR valid_before < $4)
          ORDER BY valid_before LIMIT $3 FOR UPDATE SKIP LOCKED
        ), again AS (
          SELECT id, valid_before FROM payments
-         WHERE chain_id = $1 AND state = 'settling' AND next_run_at <= now() AND ($4::numeric IS NULL OR valid_before < $4)
+         WHERE chain_id = $1 AND state = 'settling' AND next_run_at <= now() AND ${kind} AND ($4::numeric IS NULL OR valid_before < $4)
          ORDER BY valid_before LIMIT $3 FOR UPDATE SKIP LOCKED
        ), due AS (
          SELECT id FROM (SELECT * FROM fresh UNION ALL SELECT * FROM again) AS both_kinds ORDER BY valid_before, id LIMIT $3
@@ -94,7 +110,7 @@ export class PaymentsStore {
          next_run_at = now() + interval '${CLAIM_SECONDS} s'
        FROM due WHERE p.id = due.id
        RETURNING ${SETTLING_COLUMNS}`,
-      [chainId, batch, most, endedBefore],
+      [chainId, batch, most, endedBefore, facilitator ?? null],
     );
     return rows.map(settlingPayment);
   }

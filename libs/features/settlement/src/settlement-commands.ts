@@ -9,6 +9,9 @@ import { WatchChannels } from './channels/watch-channels.js';
 import { ConfirmSettlement } from './confirm-settlement.js';
 import { HandOver } from './hand-over.js';
 import { PaymentsStore } from './payments.store.js';
+import { JudgeOrders } from './relay/judge-orders.js';
+import { OrdersStore } from './relay/orders.store.js';
+import { RelayOrders } from './relay/relay-orders.js';
 import { ResolvePayments } from './resolve-payments.js';
 import type { SettlementTerms } from './settlement-terms.js';
 import { SignersStore } from './signers.store.js';
@@ -19,6 +22,8 @@ export interface SettlementCommands {
   readonly submit: SubmitSettlement;
   readonly confirm: ConfirmSettlement;
   readonly channels: { readonly claim: ClaimChannels; readonly watch: WatchChannels } | undefined;
+  /** What servers of their own order, where channels can be reached. */
+  readonly relay: RelayOrders | undefined;
 }
 
 /** The commands that write to one chain, built over the same stores. */
@@ -31,8 +36,10 @@ export function settlementCommands(parts: {
   terms: SettlementTerms;
   /** Absent where channels are not offered. */
   channels?: { readonly chain: ChannelChain; readonly terms: ClaimTerms } | undefined;
+  /** Absent where nothing is carried for other servers. */
+  relay?: ChannelChain | undefined;
 }): SettlementCommands {
-  const { db, rail, ledger, ids, crash, terms, channels } = parts;
+  const { db, rail, ledger, ids, crash, terms, channels, relay } = parts;
   const payments = new PaymentsStore(db);
   const transactions = new TransactionsStore(db);
   const signers = new SignersStore(db);
@@ -58,5 +65,20 @@ export function settlementCommands(parts: {
       ),
       watch: new WatchChannels(db, claims, rail, channels.chain, ledger),
     },
+    relay:
+      relay &&
+      new RelayOrders(
+        db,
+        new OrdersStore(db),
+        new JudgeOrders(rail, relay),
+        transactions,
+        signers,
+        handOver,
+        rail,
+        relay,
+        ids,
+        crash,
+        terms,
+      ),
   };
 }

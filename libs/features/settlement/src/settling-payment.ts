@@ -13,7 +13,8 @@ export interface SettlingPayment extends AuthorizedTransfer {
 }
 
 /** The columns of `payments p` that make a settling payment. */
-export const SETTLING_COLUMNS = `p.id, p.provider_id, p.asset, p.payer, p.pay_to, p.amount::text, p.valid_after::text,
+export const SETTLING_COLUMNS = `p.id, p.provider_id, p.asset, p.payer, p.pay_to, p.amount::text, p.charged::text, p.facilitator,
+  p.permit2_nonce::text, p.valid_after::text,
   p.valid_before::text, p.nonce, p.signature, p.attempts, extract(epoch FROM p.reserved_at)::bigint::text AS reserved_at,
   CASE WHEN p.origin = 'deposit' THEN (
     SELECT jsonb_build_object('payer', c.payer, 'payerAuthorizer', c.payer_authorizer, 'receiver', c.receiver,
@@ -29,6 +30,9 @@ export interface SettlingRow {
   readonly payer: Hex;
   readonly pay_to: Hex;
   readonly amount: string;
+  readonly charged: string | null;
+  readonly facilitator: Hex | null;
+  readonly permit2_nonce: string | null;
   readonly valid_after: string;
   readonly valid_before: string;
   readonly nonce: Buffer;
@@ -47,7 +51,7 @@ export const settlingPayment = (row: SettlingRow): SettlingPayment => ({
   token: row.asset,
   payer: row.payer,
   payTo: row.pay_to,
-  value: big(row.amount),
+  value: big(row.facilitator === null ? row.amount : (row.charged ?? row.amount)),
   validAfter: big(row.valid_after),
   validBefore: big(row.valid_before),
   nonce: hexOf(row.nonce),
@@ -55,7 +59,13 @@ export const settlingPayment = (row: SettlingRow): SettlingPayment => ({
   attempts: row.attempts,
   reservedAt: big(row.reserved_at),
   ...depositOf(row),
+  ...ceilingOf(row),
 });
+
+function ceilingOf({ facilitator, permit2_nonce: nonce, amount }: SettlingRow): Pick<AuthorizedTransfer, 'ceiling'> {
+  if (facilitator === null || nonce === null) return {};
+  return { ceiling: { facilitator, nonce: big(nonce), permitted: big(amount) } };
+}
 
 function depositOf({ deposit }: SettlingRow): Pick<AuthorizedTransfer, 'deposit'> {
   if (!deposit) return {};

@@ -1,5 +1,6 @@
 import type { IdSource } from '@core/ids';
 import { bisect, type CrashPoint, type Fees, firstFees, inSettlingOrder, type SettlementRail } from '@core/settlement';
+import type { Hex } from '@core/x402';
 import { Outbox } from '@platform/queues';
 import type { Writer } from '@platform/database';
 import type { HandOver } from './hand-over.js';
@@ -19,6 +20,13 @@ interface Submitted {
   /** What an operator must know. */
   readonly alarms: readonly string[];
 }
+
+type Tally = { transactions: number; payments: number; turnedAway: number; alarms: string[] };
+
+/** Ceilings that a key sends under one lease, well within its time; what is left comes with the next run. */
+const MOST_CEILINGS = 8;
+const LEASE_TRIES = 10;
+const LEASE_WAIT_MS = 100;
 
 /** After a failure to ask the chain, or fees above the cap. */
 const LATER_MS = 1_000;
@@ -47,14 +55,20 @@ export class SubmitSettlement {
     private readonly terms: SettlementTerms,
   ) {}
 
-  /** Settles one batch after another until nothing is due or no key is idle. */
+  /** Settles one batch after another until nothing is due or no key is idle, and ceilings each by itself. */
   async run({ chainId }: { chainId: number }): Promise<Submitted> {
-    const tally = { transactions: 0, payments: 0, turnedAway: 0, alarms: new Array<string>() };
+    const tally: Tally = { transactions: 0, payments: 0, turnedAway: 0, alarms: [] };
     if (chainId !== this.rail.chainId) return tally;
+    await this.#batches(chainId, tally);
+    await this.#ceilings(chainId, tally);
+    return tally;
+  }
+
+  async #batches(chainId: number, tally: Tally): Promise<void> {
     const most = Math.min(this.terms.batch, this.rail.mostPerTransaction);
     for (;;) {
       const due = await this.payments.due(chainId, most);
-      if (due.fresh === 0 && !due.again) return tally;
+      if (due.fresh === 0 && !due.again) return;
       const waits = this.terms.windowMs - due.oldestMs;
       if (due.fresh < most && !due.again && waits > 0) {
         await new Promise<void>((resolve) => setTimeout(resolve, waits));
@@ -65,21 +79,65 @@ export class SubmitSettlement {
         const endedBefore = lease ? undefined : (await this.rail.view()).head.timestamp;
         const batch = this.ids.next('batch');
         const claimed = inSettlingOrder(await this.payments.claim(chainId, batch, most, endedBefore));
-        if (claimed.length === 0) return tally;
-        this.crash.reach('settlement.claimed');
-        const sent = await this.#settle(lease, batch, claimed, tally.alarms);
-        tally.transactions += sent > 0 ? 1 : 0;
-        tally.payments += sent;
-        tally.turnedAway += claimed.length - sent;
+        if (claimed.length === 0) return;
+        await this.#settle(lease, batch, claimed, tally);
       } finally {
         if (lease) await this.signers.release(chainId, lease);
       }
-      if (!lease) return tally;
+      if (!lease) return;
     }
   }
 
-  /** How many of the claimed payments were signed for. */
+  /** Nobody but the key that a payer named can settle its ceiling: each key sends its own, one after another. */
+  async #ceilings(chainId: number, tally: Tally): Promise<void> {
+    for (const { facilitator, paused } of await this.payments.dueFacilitators(chainId)) {
+      const usable = !paused && this.rail.signers.includes(facilitator);
+      while (await this.#ceilingsOf(chainId, facilitator, usable, tally)) continue;
+    }
+  }
+
+  /** Settles a few ceilings of one key. True when there may be more of them. */
+  async #ceilingsOf(chainId: number, facilitator: Hex, usable: boolean, tally: Tally): Promise<boolean> {
+    const lease = usable ? await this.#leaseOf(chainId, facilitator) : undefined;
+    try {
+      // Without the key nothing can be sent, but what has ended can still be proved.
+      const endedBefore = lease ? undefined : (await this.rail.view()).head.timestamp;
+      for (let sent = 0; sent < MOST_CEILINGS; sent += 1) {
+        const batch = this.ids.next('batch');
+        const claimed = await this.payments.claim(chainId, batch, 1, endedBefore, facilitator);
+        if (claimed.length === 0) return false;
+        await this.#settle(lease, batch, claimed, tally);
+      }
+      return true;
+    } finally {
+      if (lease) await this.signers.release(chainId, lease);
+    }
+  }
+
+  /** No other key will do: where another run has it just now, this one waits a moment. What is left then the sweeper finds. */
+  async #leaseOf(chainId: number, facilitator: Hex): Promise<SignerLease | undefined> {
+    for (let tries = 1; ; tries += 1) {
+      const lease = await this.signers.lease(chainId, [facilitator], this.terms.owner);
+      if (lease || tries === LEASE_TRIES) return lease;
+      await new Promise<void>((resolve) => setTimeout(resolve, LEASE_WAIT_MS));
+    }
+  }
+
   async #settle(
+    lease: SignerLease | undefined,
+    batch: string,
+    claimed: readonly SettlingPayment[],
+    tally: Tally,
+  ): Promise<void> {
+    this.crash.reach('settlement.claimed');
+    const sent = await this.#carry(lease, batch, claimed, tally.alarms);
+    tally.transactions += sent > 0 ? 1 : 0;
+    tally.payments += sent;
+    tally.turnedAway += claimed.length - sent;
+  }
+
+  /** How many of the claimed payments were signed for. */
+  async #carry(
     lease: SignerLease | undefined,
     batch: string,
     claimed: readonly SettlingPayment[],
@@ -135,7 +193,8 @@ export class SubmitSettlement {
       return undefined;
     }
     const deposits = items.filter(({ deposit }) => deposit !== undefined).length;
-    if (balance >= this.rail.gasLimit(items.length, deposits) * fees.maxFeePerGas) return fees;
+    const gas = items[0]?.ceiling ? this.rail.ceilingGasLimit : this.rail.gasLimit(items.length, deposits);
+    if (balance >= gas * fees.maxFeePerGas) return fees;
     await this.signers.pause(this.db, chainId, lease.signer, NO_FUNDS);
     alarms.push(`relayer key ${lease.signer} cannot pay for gas and is paused until it can`);
     return undefined;
@@ -154,7 +213,8 @@ export class SubmitSettlement {
         const ids = items.map(({ id }) => id);
         if (!(await this.payments.carry(tx, batch, ids, bytesOf(signed.hash)))) throw new Superseded();
         const id = this.ids.next('txn');
-        await this.transactions.insert(tx, { id, chainId, lease, nonce, batch, providers, signed });
+        const kind = items[0]?.ceiling ? 'upto' : 'batch';
+        await this.transactions.insert(tx, { id, chainId, lease, nonce, batch, providers, signed, kind });
         await this.#outbox.add(tx, 'confirm-settlement', { chainId });
         return { id, nonce, signed };
       });

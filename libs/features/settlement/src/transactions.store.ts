@@ -66,11 +66,12 @@ export class TransactionsStore {
       batch: string;
       providers: Readonly<Record<string, number>>;
       signed: SignedTransaction;
+      kind?: 'batch' | 'upto';
     },
   ): Promise<void> {
     await tx.query(
-      `INSERT INTO chain_transactions (id, chain_id, signer, nonce, batch_id, state, fence, hash, providers, next_run_at)
-       VALUES ($1, $2, $3, $4, $5, 'signed', $6, $7, $8::jsonb, now() + interval '2 s')`,
+      `INSERT INTO chain_transactions (id, chain_id, signer, nonce, batch_id, state, fence, hash, providers, kind, next_run_at)
+       VALUES ($1, $2, $3, $4, $5, 'signed', $6, $7, $8::jsonb, $9, now() + interval '2 s')`,
       [
         row.id,
         row.chainId,
@@ -80,6 +81,7 @@ export class TransactionsStore {
         row.lease.fence,
         bytesOf(row.signed.hash),
         JSON.stringify(row.providers),
+        row.kind ?? 'batch',
       ],
     );
     await this.addCandidate(tx, row.id, row.lease, row.signed, false);

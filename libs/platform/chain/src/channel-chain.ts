@@ -14,7 +14,7 @@ import {
   type SignedTransaction,
 } from '@core/settlement';
 import { Fault } from '@core/faults';
-import type { BatchContracts, Hex } from '@core/x402';
+import { type BatchContracts, type Hex, ZERO_ADDRESS } from '@core/x402';
 import { GroupCommit } from '@platform/database';
 import { z } from 'zod';
 import { type Finality, readChainView } from './chain-view.js';
@@ -47,8 +47,8 @@ export interface EvmChannelChainSettings {
   readonly contracts: BatchContracts;
   /** Private keys: the same ones that carry transfers. */
   readonly relayerKeys: readonly string[];
-  /** Private key of the address that channels name as their receiver's authorizer. */
-  readonly authorizerKey: string;
+  /** Private key of the address that channels name as their receiver's authorizer; absent where we sign for nobody. */
+  readonly authorizerKey?: string | undefined;
   readonly finality: Finality;
 }
 
@@ -82,15 +82,15 @@ export class EvmChannelChain extends ChannelChain {
   private constructor(
     private readonly settings: EvmChannelChainSettings,
     private readonly typedData: ChannelTypedData,
-    private readonly signer: ChannelAuthorizer,
+    private readonly signer: ChannelAuthorizer | undefined,
   ) {
     super();
     this.chainId = settings.chainId;
     this.settlement = settings.contracts.settlement;
-    this.authorizer = signer.address;
+    this.authorizer = signer?.address ?? ZERO_ADDRESS;
     this.#rpc = new JsonRpc(settings.rpcUrl);
     this.#multicall = hex.parse(settings.multicall);
-    this.#keys = new RelayerKeys(settings.relayerKeys, settings.chainId, this.#multicall);
+    this.#keys = new RelayerKeys(settings.relayerKeys, settings.chainId);
     this.#gathered = new GroupCommit((ids) => this.#readTogether(ids), MOST_TOGETHER);
   }
 
@@ -99,7 +99,7 @@ export class EvmChannelChain extends ChannelChain {
     return new EvmChannelChain(
       settings,
       await ChannelTypedData.create(chainId, contracts),
-      await ChannelAuthorizer.create(authorizerKey, chainId, contracts),
+      authorizerKey === undefined ? undefined : await ChannelAuthorizer.create(authorizerKey, chainId, contracts),
     );
   }
 
@@ -210,7 +210,8 @@ export class EvmChannelChain extends ChannelChain {
 
   sign(plan: { signer: Hex; nonce: bigint; moves: readonly ChannelMove[]; fees: Fees }): Promise<SignedTransaction> {
     const { signer, nonce, moves, fees } = plan;
-    return this.#keys.sign(signer, nonce, { data: this.#batch(moves), gas: this.gasLimit(moves) }, fees);
+    const call = { to: this.#multicall, data: this.#batch(moves), gas: this.gasLimit(moves) };
+    return this.#keys.sign(signer, nonce, call, fees);
   }
 
   #batch(moves: readonly ChannelMove[]): Hex {
@@ -228,12 +229,8 @@ export class EvmChannelChain extends ChannelChain {
       case 'refund': {
         const { config, amount, nonce, claim, signatures } = move;
         const id = this.typedData.channelId(config);
-        const refund = refundData(
-          config,
-          amount,
-          nonce,
-          signatures?.refund ?? this.signer.signRefund(id, nonce, amount),
-        );
+        const signature = signatures?.refund ?? this.#signer().signRefund(id, nonce, amount);
+        const refund = refundData(config, amount, nonce, signature);
         return claim ? togetherData([this.#claim([claim], signatures?.claim), refund]) : refund;
       }
     }
@@ -249,7 +246,12 @@ export class EvmChannelChain extends ChannelChain {
       maxClaimable: voucher.maxClaimable,
       totalClaimed,
     }));
-    return this.signer.signClaims(entries);
+    return this.#signer().signClaims(entries);
+  }
+
+  #signer(): ChannelAuthorizer {
+    if (!this.signer) throw new Fault('invariant_broken', 'channels are signed for without a key');
+    return this.signer;
   }
 }
 

@@ -8,3 +8,6 @@ export { UsdcRail, type UsdcRailSettings } from './usdc-rail.js';
 export { UsdcReader, type UsdcReaderSettings } from './usdc-reader.js';
 export { UsdcRegistry, type UsdcRegistrySettings, type TokenStanding } from './usdc-registry.js';
 export { EvmChannelChain, type EvmChannelChainSettings } from './channel-chain.js';
+export { Permit2UptoVerifier } from './verify-upto.js';
+export { UptoTypedData } from './upto-typed-data.js';
+export { UptoReader, type UptoReaderSettings } from './upto-reader.js';

@@ -15,24 +15,20 @@ export class RelayerKeys {
   constructor(
     keys: readonly string[],
     private readonly chainId: number,
-    private readonly multicall: Hex,
   ) {
     const accounts = keys.map((key) => privateKeyToAccount(hex.parse(key)));
     this.#accounts = new Map(accounts.map((account) => [hex.parse(account.address), account]));
     this.addresses = [...this.#accounts.keys()];
   }
 
-  /** Signs a batch, or a transaction of nothing to the signer itself that only uses the nonce. */
+  /** Signs a call, or a transaction of nothing to the signer itself that only uses the nonce. */
   async sign(
     signer: Hex,
     nonce: bigint,
-    what: { data: Hex; gas: bigint } | 'filler',
+    what: { to: Hex; data: Hex; gas: bigint } | 'filler',
     fees: Fees,
   ): Promise<SignedTransaction> {
-    const call =
-      what === 'filler'
-        ? { to: signer, gas: PLAIN_TRANSFER_GAS, value: 0n }
-        : { to: this.multicall, value: 0n, ...what };
+    const call = what === 'filler' ? { to: signer, gas: PLAIN_TRANSFER_GAS, value: 0n } : { value: 0n, ...what };
     const raw = await this.#account(signer).signTransaction({
       type: 'eip1559',
       chainId: this.chainId,
@@ -45,8 +41,8 @@ export class RelayerKeys {
 
   async resign(signer: Hex, raw: Hex, fees: Fees): Promise<SignedTransaction> {
     const { nonce, to, data, gas } = parseTransaction(raw);
-    const isBatch = to?.toLowerCase() === this.multicall && data !== undefined && gas !== undefined;
-    return this.sign(signer, BigInt(nonce ?? 0), isBatch ? { data, gas } : 'filler', fees);
+    const isCall = to && to.toLowerCase() !== signer && data !== undefined && gas !== undefined;
+    return this.sign(signer, BigInt(nonce ?? 0), isCall ? { to, data, gas } : 'filler', fees);
   }
 
   #account(signer: Hex): PrivateKeyAccount {

@@ -33,6 +33,9 @@ export const receiptShape = z.object({
   status: quantity,
   blockNumber: quantity,
   blockHash: hex,
+  from: hex,
+  /** Null where it made a contract. */
+  to: hex.nullish(),
   gasUsed: quantity,
   effectiveGasPrice: quantity,
   /** What rollups built on the OP stack charge on top. */

@@ -13,9 +13,10 @@ import {
   type Simulation,
 } from '@core/settlement';
 import { Fault } from '@core/faults';
-import { BATCH_CONTRACTS, type BatchContracts, type Hex } from '@core/x402';
+import { BATCH_CONTRACTS, type BatchContracts, type Hex, UPTO_CONTRACTS } from '@core/x402';
 import { z } from 'zod';
 import { answerTo } from './broadcast-answers.js';
+import { CeilingSearch } from './ceiling-search.js';
 import { blockByTag, type Finality, readChainView } from './chain-view.js';
 import { depositData } from './channel-calls.js';
 import { JsonRpc, RpcRefusal } from './json-rpc.js';
@@ -23,6 +24,8 @@ import { type Call, decodeReturns, encodeCalls } from './multicall.js';
 import { RelayerKeys } from './relayer-keys.js';
 import { blockShape, hex, logShape, quantityShape, readAnswer, readBlock, toQuantity } from './rpc-shapes.js';
 import { AUTHORIZATION_CANCELED, AUTHORIZATION_USED, authorizationStateCall, transferCall } from './token-calls.js';
+import { nonceIsUsed, nonceWordCall, settleCeilingData } from './upto-calls.js';
+import { CEILING_GAS } from './upto-gas.js';
 import { readReceipt } from './usdc-receipts.js';
 
 export interface UsdcRailSettings {
@@ -50,7 +53,10 @@ const MOST_PER_TRANSACTION = Number((GAS_CAP - GAS_BASE) / GAS_PER_TRANSFER);
 /** Nodes that serve the public answer for so many blocks at once. */
 const LOG_WINDOW = 5_000n;
 
-/** Carries USDC by `transferWithAuthorization`, many in one Multicall3 transaction, none of which can revert the rest. */
+/**
+ * Carries USDC by `transferWithAuthorization`, many in one Multicall3 transaction, none of which can revert the rest. A ceiling is
+ * settled by a transaction of its own: the proxy wants to be called by the key that the payer named.
+ */
 export class UsdcRail extends SettlementRail {
   readonly chainId: number;
   readonly signers: readonly Hex[];
@@ -60,16 +66,19 @@ export class UsdcRail extends SettlementRail {
   readonly #multicall: Hex;
   readonly #finality: Finality;
   readonly #contracts: BatchContracts;
+  readonly ceilingGasLimit = CEILING_GAS;
+  readonly #ceilings: CeilingSearch;
 
   constructor(settings: UsdcRailSettings) {
     super();
     this.chainId = settings.chainId;
     this.#rpc = new JsonRpc(settings.rpcUrl);
     this.#multicall = hex.parse(settings.multicall);
-    this.#keys = new RelayerKeys(settings.relayerKeys, settings.chainId, this.#multicall);
+    this.#keys = new RelayerKeys(settings.relayerKeys, settings.chainId);
     this.signers = this.#keys.addresses;
     this.#finality = settings.finality;
     this.#contracts = settings.contracts ?? BATCH_CONTRACTS;
+    this.#ceilings = new CeilingSearch(this.#rpc, LOG_WINDOW);
   }
 
   view(): Promise<ChainView> {
@@ -83,19 +92,25 @@ export class UsdcRail extends SettlementRail {
   }
 
   async simulate(items: readonly AuthorizedTransfer[]): Promise<Simulation> {
-    const call = {
-      from: this.signers[0],
-      to: this.#multicall,
-      data: this.#batch(items),
-      gas: toQuantity(this.#gasOf(items)),
-    };
+    const { from = this.signers[0], to, data, gas } = this.#transactionOf(items);
+    const call = { from, to, data, gas: toQuantity(gas) };
     const [answer] = await this.#rpc.all([{ method: 'eth_call', params: [call, 'latest'] }]);
     if (answer instanceof RpcRefusal) return { kind: 'refused', reason: answer.message };
+    if (items[0]?.ceiling) return { kind: 'verdicts', passes: [true] };
     return { kind: 'verdicts', passes: decodeReturns(answer, items.length).map(({ success }) => success) };
   }
 
-  #batch(items: readonly AuthorizedTransfer[]): Hex {
-    return encodeCalls(items.map((item) => this.#call(item)));
+  /** The call that carries the items; of a ceiling, also from which key. */
+  #transactionOf(items: readonly AuthorizedTransfer[]): { from?: Hex; to: Hex; data: Hex; gas: bigint } {
+    const [first] = items;
+    if (first?.ceiling && items.length === 1) {
+      const data = settleCeilingData(first, first.ceiling);
+      return { from: first.ceiling.facilitator, to: UPTO_CONTRACTS.proxy, data, gas: CEILING_GAS };
+    }
+    if (items.some(({ ceiling }) => ceiling)) throw new Fault('invariant_broken', 'a ceiling travels alone');
+    const deposits = items.filter(({ deposit }) => deposit !== undefined).length;
+    const data = encodeCalls(items.map((item) => this.#call(item)));
+    return { to: this.#multicall, data, gas: this.gasLimit(items.length, deposits) };
   }
 
   #call(item: AuthorizedTransfer): Call {
@@ -126,18 +141,17 @@ export class UsdcRail extends SettlementRail {
     return limit < GAS_CAP ? limit : GAS_CAP;
   }
 
-  #gasOf(items: readonly AuthorizedTransfer[]): bigint {
-    return this.gasLimit(items.length, items.filter(({ deposit }) => deposit !== undefined).length);
-  }
-
-  sign(plan: {
+  async sign(plan: {
     signer: Hex;
     nonce: bigint;
     items: readonly AuthorizedTransfer[];
     fees: Fees;
   }): Promise<SignedTransaction> {
-    const gas = this.#gasOf(plan.items);
-    return this.#keys.sign(plan.signer, plan.nonce, { data: this.#batch(plan.items), gas }, plan.fees);
+    const { from, ...call } = this.#transactionOf(plan.items);
+    if (from !== undefined && from !== plan.signer) {
+      throw new Fault('invariant_broken', 'a ceiling is settled by the key it names');
+    }
+    return this.#keys.sign(plan.signer, plan.nonce, call, plan.fees);
   }
 
   resign(signer: Hex, raw: Hex, fees: Fees): Promise<SignedTransaction> {
@@ -167,17 +181,27 @@ export class UsdcRail extends SettlementRail {
 
   async usedAt(keys: readonly AuthorizationKey[], at: bigint): Promise<readonly boolean[]> {
     if (keys.length === 0) return [];
-    const data = encodeCalls(keys.map((key) => ({ target: key.token, data: authorizationStateCall(key) })));
+    const data = encodeCalls(
+      keys.map((key) =>
+        key.ceiling
+          ? { target: UPTO_CONTRACTS.permit2, data: nonceWordCall(key.payer, key.ceiling) }
+          : { target: key.token, data: authorizationStateCall(key) },
+      ),
+    );
     const text = readAnswer(hex, await this.#ask('eth_call', { to: this.#multicall, data }, toQuantity(at)));
-    return decodeReturns(text, keys.length).map(({ success, data: used }) => {
+    return decodeReturns(text, keys.length).map(({ success, data: used }, i) => {
       // Taking "no answer" for "unused" would be half of a false proof.
       if (!success || used.length !== 64)
         throw new Fault('unavailable', 'The token does not say whether an authorization is used.');
-      return BigInt(`0x${used}`) !== 0n;
+      const word = BigInt(`0x${used}`);
+      const ceiling = keys[i]?.ceiling;
+      return ceiling ? nonceIsUsed(word, ceiling) : word !== 0n;
     });
   }
 
-  async findEnd({ token, payer, nonce }: AuthorizationKey, since: bigint): Promise<AuthorizationEnd | undefined> {
+  async findEnd(key: AuthorizationKey, since: bigint): Promise<AuthorizationEnd | undefined> {
+    const { token, payer, nonce, ceiling } = key;
+    if (ceiling) return this.#ceilings.settlementOf({ token, payer, ceiling }, since);
     const payerTopic = `0x${payer.slice(2).padStart(64, '0')}`;
     const topics = [[AUTHORIZATION_USED, AUTHORIZATION_CANCELED], payerTopic, nonce];
     let upper: Block = readBlock(await this.#ask('eth_getBlockByNumber', 'latest', false));

@@ -29,6 +29,8 @@ export function readReceipt(answer: unknown): Receipt | undefined {
     hash: read.transactionHash,
     success: read.status === 1n,
     block: { number: read.blockNumber, hash: read.blockHash },
+    sender: read.from,
+    ...(read.to ? { target: read.to } : {}),
     gasUsed: read.gasUsed,
     gasPrice: read.effectiveGasPrice,
     dataFee: read.l1Fee ?? 0n,
