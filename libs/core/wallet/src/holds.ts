@@ -238,8 +238,10 @@ export interface Reversed {
   readonly wallet: Wallet;
   /** What each grant gets back, the last to give first. */
   readonly restored: readonly Part[];
-  /** What is no longer owed. */
+  /** What is no longer on credit. */
   readonly credit: bigint;
+  /** Of that, what the wallet did not owe any more, as it is on a statement or was paid: owed less elsewhere. */
+  readonly billed: bigint;
 }
 
 /** A captured hold: what it was charged, and what reversals took back of that. */
@@ -254,18 +256,20 @@ export interface Charge {
 
 /** Takes a charge back, in part or whole: credit first, as it came last, then the grants, the last one first. */
 export function reverseCharge(wallet: Wallet, charge: Charge, amount: bigint): Reversed {
-  const credit = smaller(smaller(charge.credit, wallet.owed), amount);
+  const credit = smaller(charge.credit, amount);
+  const owed = smaller(credit, wallet.owed);
   const { parts, overage } = restore(charge.lineage, amount - credit);
   if (overage > 0n) throw new Fault('invariant_broken', 'more is taken back than was charged');
   return {
     wallet: {
       ...wallet,
       grants: changeGrants(wallet.grants, parts, (grant, part) => ({ ...grant, consumed: grant.consumed - part })),
-      owed: wallet.owed - credit,
+      owed: wallet.owed - owed,
       counters: count(wallet.counters, charge.counted, { spent: -amount, held: 0n }),
     },
     restored: parts,
     credit,
+    billed: credit - owed,
   };
 }
 

@@ -55,3 +55,4 @@ export {
   reverseCharge,
   takeHold,
 } from './holds.js';
+export { type Assigned, assignHold, type Assignment } from './assign-hold.js';

@@ -1,6 +1,6 @@
 import type { Instant } from '@core/time';
 import { at, big, type Prisma, type Tx } from '@platform/database';
-import type { Account, ListedKey, ProviderSettings, StoredKey } from './views.js';
+import type { Account, ListedKey, ProviderSettings } from './views.js';
 
 type ProviderRow = Prisma.ProviderGetPayload<object>;
 type KeyRow = Prisma.ProviderKeyGetPayload<object>;
@@ -63,12 +63,6 @@ export class AccountsStore {
     await tx.providerKey.updateMany({ where: { id, revokedAt: null }, data: { revokedAt: new Date(now) } });
     const row = await tx.providerKey.findUnique({ where: { id } });
     return row ? keyOf(row) : undefined;
-  }
-
-  /** The key with this id, whoever's it is. */
-  async presentedKey(client: Prisma.TransactionClient, id: string): Promise<StoredKey | undefined> {
-    const row = await client.providerKey.findUnique({ where: { id } });
-    return row ? { ...keyOf(row), provider: row.providerId, hash: row.hash } : undefined;
   }
 
   /** Whether the account was new: one with this name may exist already. */

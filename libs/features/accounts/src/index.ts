@@ -20,3 +20,14 @@ export { RevokeAgentKey } from './agents/revoke-agent-key.js';
 export { LinkIdentity, type IdentityLink } from './identities/link-identity.js';
 export { ListIdentities } from './identities/list-identities.js';
 export { UnlinkIdentity } from './identities/unlink-identity.js';
+export {
+  type AccountStanding,
+  BILLING_RAILS,
+  type BillingRailName,
+  PAST_DUE,
+  type PastDueAction,
+  STANDINGS,
+  type Terms,
+} from './terms/terms.js';
+export { ReadTerms, SetTerms } from './terms/set-terms.js';
+export { Standing } from './terms/standing.js';

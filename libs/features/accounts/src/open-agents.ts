@@ -13,6 +13,7 @@ import { RevokeAgentKey } from './agents/revoke-agent-key.js';
 import { SignInNonces } from './agents/sign-in-nonces.js';
 import { UsedProofs } from './agents/used-proofs.js';
 import { AuthenticateKey } from './authenticate-key.js';
+import { SuspendedAccounts } from './terms/suspended-accounts.js';
 import { FindAgent } from './identities/find-agent.js';
 import { LinkIdentity } from './identities/link-identity.js';
 import { ListIdentities } from './identities/list-identities.js';
@@ -52,7 +53,7 @@ export function openAgents(on: {
   );
   return {
     authenticateKey,
-    authenticate: new AuthenticateAgent(authenticateKey, prove, new FindAgent(writer)),
+    authenticate: new AuthenticateAgent(authenticateKey, prove, new FindAgent(writer), new SuspendedAccounts(writer)),
     offerSignIn: new OfferSignIn(nonces),
     createKey: new CreateAgentKey(database, ids, clock, pepper),
     listKeys: new ListAgentKeys(database),

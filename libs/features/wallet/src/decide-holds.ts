@@ -14,7 +14,8 @@ import {
   takeHold,
 } from '@core/wallet';
 import type { StoredHold } from './stored-hold.js';
-import type { Reply, WalletBatch } from './wallet-batch.js';
+import type { WalletBatch } from './wallet-batch.js';
+import type { Reply } from './wallet-changes.js';
 
 /** Most that an agent key may spend in a window; kept with the key. */
 export interface Budget {

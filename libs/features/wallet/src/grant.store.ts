@@ -1,8 +1,7 @@
 import { assetId } from '@core/money';
 import { type Instant, instant } from '@core/time';
 import type { GrantKind, Recurrence } from '@core/wallet';
-import type { Tx, WriterTx } from '@platform/database';
-import { query } from './either-tx.js';
+import { rowsOf, type Tx, type WriterTx } from '@platform/database';
 import type { StoredGrant } from './stored-grant.js';
 
 interface RecurrenceJson {
@@ -92,12 +91,12 @@ const TIME = (place: number): string => `timestamptz 'epoch' + $${place}::bigint
 
 export class GrantStore {
   async find(tx: Tx | WriterTx, id: string): Promise<StoredGrant | undefined> {
-    const [row] = await query<Row>(tx, `SELECT ${COLUMNS} FROM grants g WHERE g.id = $1`, [id]);
+    const [row] = await rowsOf<Row>(tx, `SELECT ${COLUMNS} FROM grants g WHERE g.id = $1`, [id]);
     return row && grantOf(row);
   }
 
   async ofKey(tx: Tx | WriterTx, account: string, key: string): Promise<StoredGrant | undefined> {
-    const [row] = await query<Row>(tx, `SELECT ${COLUMNS} FROM grants g WHERE g.account_id = $1 AND g.key = $2`, [
+    const [row] = await rowsOf<Row>(tx, `SELECT ${COLUMNS} FROM grants g WHERE g.account_id = $1 AND g.key = $2`, [
       account,
       key,
     ]);
@@ -106,7 +105,7 @@ export class GrantStore {
 
   /** Of an account, newest first; those before `before` where it is given. */
   async ofAccount(tx: Tx, account: string, limit: number, before?: string): Promise<StoredGrant[]> {
-    const rows = await query<Row>(
+    const rows = await rowsOf<Row>(
       tx,
       `SELECT ${COLUMNS} FROM grants g WHERE g.account_id = $1 AND ($3::text IS NULL OR g.id < $3) ORDER BY g.id DESC LIMIT $2`,
       [account, limit, before ?? null],
@@ -117,7 +116,7 @@ export class GrantStore {
   /** Those of an account that have something left. */
   async left(tx: Tx, account: string): Promise<StoredGrant[]> {
     return (
-      await query<Row>(tx, `SELECT ${COLUMNS} FROM grants g WHERE g.account_id = $1 AND g.is_left`, [account])
+      await rowsOf<Row>(tx, `SELECT ${COLUMNS} FROM grants g WHERE g.account_id = $1 AND g.is_left`, [account])
     ).map(grantOf);
   }
 
@@ -145,7 +144,7 @@ export class GrantStore {
 
   /** Keeps a new grant; its wallet's balance rises with it. */
   async insert(tx: Tx | WriterTx, grant: StoredGrant): Promise<void> {
-    await query(
+    await rowsOf(
       tx,
       `INSERT INTO grants (id, provider_id, account_id, asset, kind, priority, amount, cost, granted, remaining, effective_at, expires_at, scope,
          funding, reason, recurrence, renews_at, key, created_at)
@@ -171,7 +170,7 @@ export class GrantStore {
         grant.createdAt,
       ],
     );
-    await query(tx, 'UPDATE wallets SET posted = posted + $3::numeric WHERE account_id = $1 AND asset = $2', [
+    await rowsOf(tx, 'UPDATE wallets SET posted = posted + $3::numeric WHERE account_id = $1 AND asset = $2', [
       grant.account,
       grant.asset,
       grant.amount.toString(),

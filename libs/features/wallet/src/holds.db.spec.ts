@@ -49,6 +49,16 @@ describe('holds', () => {
     expect(await scene.a.find(hold.id)).toMatchObject({ state: 'captured', captured: 80n, resource: hold.resource });
   });
 
+  it('are refused alone when a text of theirs could not be told apart from two', async () => {
+    await scene.give(100n);
+    const [odd, plain] = await Promise.allSettled([
+      scene.a.take({ ...scene.request(10n), resource: 'https://api.example.com/\x1fhello' }),
+      scene.a.take(scene.request(10n)),
+    ]);
+    expect(odd).toMatchObject({ status: 'rejected', reason: { reason: 'invalid_field' } });
+    expect(plain).toMatchObject({ status: 'fulfilled', value: { outcome: 'held' } });
+  });
+
   it('happen once by key: the same is answered with the first, another request is a conflict', async () => {
     await scene.give(100n);
     const request = scene.request(40n);

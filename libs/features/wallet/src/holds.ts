@@ -1,7 +1,8 @@
 import { Fault } from '@core/faults';
 import { ID_PREFIXES, type IdSource } from '@core/ids';
 import type { Clock, Instant } from '@core/time';
-import type { Writer } from '@platform/database';
+import { KnownPlaces } from '@features/ledger';
+import { isColumnText, type Writer } from '@platform/database';
 import {
   budgetIdsOf,
   type CaptureOutcome,
@@ -19,7 +20,8 @@ import {
   type TakeOutcome,
 } from './decide-holds.js';
 import { type HoldJson, holdOf, type StoredHold } from './stored-hold.js';
-import { type Reply, WalletBatch } from './wallet-batch.js';
+import { WalletBatch } from './wallet-batch.js';
+import type { Reply } from './wallet-changes.js';
 import { CallQueue } from './call-queue.js';
 import type { LockedWallet } from './locked-wallet.js';
 import { type CallSubject, WalletMemory } from './wallet-memory.js';
@@ -46,6 +48,7 @@ const LAG_MS = 1_000;
 export class Holds {
   readonly #store = new WalletStore();
   readonly #memory = new WalletMemory();
+  readonly #places = new KnownPlaces();
   readonly #calls = new CallQueue<Call>((calls) => this.#decide(calls));
   /** Batches that were decided one on top of the other are written in that order. */
   #turn: Promise<unknown> = Promise.resolve();
@@ -59,8 +62,12 @@ export class Holds {
     private readonly clock?: Clock,
   ) {}
 
-  /** Sets value aside for a request. What is refused leaves nothing behind: the same key may come again. */
-  take(item: HoldToTake): Promise<TakeOutcome> {
+  /**
+   * Sets value aside for a request. What is refused leaves nothing behind: the same key may come again.
+   * @throws Fault invalid_request for a text with a control character that separates values
+   */
+  async take(item: HoldToTake): Promise<TakeOutcome> {
+    requireTexts(item.key, item.fingerprint, item.payer, item.agentKey, item.resource, item.meter?.name, item.priceId);
     const id = this.ids.next(ID_PREFIXES.hold);
     const { account, asset, key } = item;
     return this.#join({ wallet: { account, asset, key }, budgets: budgetIdsOf(item) }, (batch) =>
@@ -78,7 +85,8 @@ export class Holds {
     return this.#join({ hold: item.hold }, (batch) => decideExtend(batch, item));
   }
 
-  release(item: HoldToRelease): Promise<ReleaseOutcome> {
+  async release(item: HoldToRelease): Promise<ReleaseOutcome> {
+    requireTexts(item.reason);
     return this.#join({ hold: item.hold }, (batch) => decideRelease(batch, item));
   }
 
@@ -177,17 +185,16 @@ export class Holds {
     for (const call of asked) call.run(batch);
     // The next batch is decided on it before it is written. Should it not be, the next one finds another version than it expects.
     this.#memory.update(batch.decided());
-    const commit = {
-      wallets,
-      keys: asked.flatMap(({ wallet }) => wallet ?? []),
-      lag: this.clock ? undefined : LAG_MS,
-      changes: JSON.stringify(batch.changes() ?? { at }),
-    };
+    const changes = batch.changes(this.#places);
+    const keys = asked.flatMap(({ wallet }) => wallet ?? []);
+    const commit = { wallets, keys, lag: this.clock ? undefined : LAG_MS, at, changes };
     const committed = this.#turn.then(() => this.#store.commit(this.writer, commit));
     this.#turn = committed.catch(() => undefined);
     try {
       const { written, stale } = this.#hear(await committed);
-      if (!written) {
+      if (written) {
+        if (changes) this.#places.learn(changes.opened);
+      } else {
         this.#memory.forget(wallets);
         this.#memory.contest(wallets.filter(({ account }) => stale.includes(account)));
       }
@@ -228,6 +235,14 @@ export class Holds {
     if (known === undefined || told.at > known || known - told.at > LAG_MS) this.#told = told.at;
     return told;
   }
+}
+
+/** One text that cannot be written must not fail the others of its batch. */
+function requireTexts(...texts: readonly (string | undefined)[]): void {
+  if (texts.every((text) => text === undefined || isColumnText(text))) return;
+  throw new Fault('invalid_request', 'No text may have the control characters U+001C to U+001F in it.', {
+    reason: 'invalid_field',
+  });
 }
 
 const keptReply = (item: HoldToCapture): HoldToCapture =>

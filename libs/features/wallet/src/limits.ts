@@ -3,8 +3,7 @@ import { ID_PREFIXES, type IdSource } from '@core/ids';
 import { type AssetId, assetId } from '@core/money';
 import { type Clock, type Instant, instant } from '@core/time';
 import { type Limit, type LimitSubject, type LimitWindow, windowStart } from '@core/wallet';
-import type { Database, Tx } from '@platform/database';
-import { query } from './either-tx.js';
+import { type Database, rowsOf, type Tx } from '@platform/database';
 import { requireAccount } from './issue-grant.js';
 import { subjectOf } from './locked-wallet.js';
 import { WalletStore } from './wallet.store.js';
@@ -91,7 +90,7 @@ async function countFromStart(
   start: Instant,
 ): Promise<void> {
   const concerned = [limit.account, limit.asset, limit.kind, limit.subject, start];
-  await query(
+  await rowsOf(
     tx,
     `INSERT INTO spend_counters (account_id, asset, limit_id, window_start, provider_id, spent, held)
      SELECT $1, $2, $6, timestamptz 'epoch' + $5::bigint * interval '1 millisecond', $7,
@@ -99,7 +98,7 @@ async function countFromStart(
      FROM holds h WHERE ${CONCERNS}`,
     [...concerned, limit.id, limit.provider],
   );
-  await query(
+  await rowsOf(
     tx,
     `UPDATE holds h SET counted = counted || jsonb_build_array(jsonb_build_array($6::text, $5::bigint)) WHERE ${CONCERNS} AND h.state = 'held'`,
     [...concerned, limit.id],
@@ -114,7 +113,7 @@ export class LimitReader {
       where: { accountId: account },
       orderBy: [{ asset: 'asc' }, { subjectKind: 'asc' }, { subject: 'asc' }, { window: 'asc' }],
     });
-    const counters = await query<{ asset: string; limit_id: string; start: string; spent: string; held: string }>(
+    const counters = await rowsOf<{ asset: string; limit_id: string; start: string; spent: string; held: string }>(
       tx,
       `SELECT c.asset, c.limit_id, (extract(epoch FROM c.window_start) * 1000)::bigint::text AS start, c.spent::text, c.held::text
        FROM spend_limits l JOIN spend_counters c ON c.account_id = l.account_id AND c.asset = l.asset AND c.limit_id = l.id

@@ -4,8 +4,8 @@ import { restoreGrants } from '@core/ledger';
 import { amount } from '@core/money';
 import type { Clock } from '@core/time';
 import { lessParts, type Part, reverseCharge } from '@core/wallet';
-import type { Database } from '@platform/database';
-import { query } from './either-tx.js';
+import { type Database, rowsOf } from '@platform/database';
+import { CreditLines } from './credit/credit-lines.js';
 import type { StoredHold } from './stored-hold.js';
 import { WalletBatch } from './wallet-batch.js';
 import { WalletStore } from './wallet.store.js';
@@ -23,6 +23,7 @@ interface LineageRow {
  */
 export class ReverseCapture {
   readonly #wallets = new WalletStore();
+  readonly #lines = new CreditLines();
 
   /** `clock`: absent, time is the database's. */
   constructor(
@@ -37,7 +38,7 @@ export class ReverseCapture {
    */
   async run(input: { readonly provider: string; readonly hold: string; readonly total: bigint }): Promise<StoredHold> {
     return this.database.forProvider(input.provider, async (tx) => {
-      const lineage = await query<LineageRow>(
+      const lineage = await rowsOf<LineageRow>(
         tx,
         'SELECT step, grant_id, kind, amount::text FROM grant_consumptions WHERE reference = $1 ORDER BY step',
         [input.hold],
@@ -57,7 +58,7 @@ export class ReverseCapture {
       const back = input.total - hold.reversed;
       if (back <= 0n) return hold;
       // Read again: the lock may have waited for another reversal.
-      const given = await query<LineageRow>(
+      const given = await rowsOf<LineageRow>(
         tx,
         'SELECT step, grant_id, kind, amount::text FROM grant_consumptions WHERE reference = $1 ORDER BY step',
         [input.hold],
@@ -91,6 +92,8 @@ export class ReverseCapture {
       );
       const changes = batch.changes();
       if (changes) await this.#wallets.write(tx, changes);
+      // A call that was billed is owed by the account's line, and taken off its next statement.
+      await this.#lines.add(tx, { account: hold.account, asset: hold.asset, change: -reversed.billed });
       return after;
     });
   }

@@ -108,7 +108,7 @@ export const holdOf = (json: HoldJson): StoredHold => ({
   reason: json[28] ?? undefined,
 });
 
-/** As `write_wallets` takes it. */
+/** As `write_wallets` takes one that changed. */
 export const holdFields = (hold: StoredHold) => ({
   id: hold.id,
   provider: hold.provider,
@@ -139,16 +139,5 @@ export const holdFields = (hold: StoredHold) => ({
   credit: hold.credit.toString(),
   takenAt: hold.takenAt,
   expiresAt: hold.expiresAt,
-  reason: hold.reason,
-});
-
-/** Of a hold that ended, what its end changed. */
-export const endFields = (hold: StoredHold) => ({
-  id: hold.id,
-  state: hold.state,
-  captured: hold.captured?.toString(),
-  capturedQuantity: hold.capturedQuantity,
-  excess: hold.excess === 0n ? undefined : hold.excess.toString(),
-  onCredit: hold.onCredit === 0n ? undefined : hold.onCredit.toString(),
   reason: hold.reason,
 });

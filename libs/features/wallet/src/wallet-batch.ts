@@ -7,26 +7,17 @@ import type { Instant } from '@core/time';
 import {
   availableFor,
   type Grant,
-  heldOf,
   type Part,
-  postedOf,
   topUpVerdict,
   type TopUpState,
   type Wallet,
   type WalletAlert,
 } from '@core/wallet';
-import { postings } from '@features/ledger';
+import type { KnownPlaces } from '@features/ledger';
 import type { Locked, LockedWallet } from './locked-wallet.js';
-import { grantFields } from './stored-grant.js';
-import { endFields, holdFields, type StoredHold } from './stored-hold.js';
+import type { StoredHold } from './stored-hold.js';
+import { type LineagePart, type Reply, walletChanges, type WalletChanges } from './wallet-changes.js';
 import { type Decided, placeOf } from './wallet-memory.js';
-
-export interface Reply {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string>>;
-  /** Base64. */
-  readonly body: string;
-}
 
 interface OpenWallet {
   readonly loaded: LockedWallet;
@@ -62,7 +53,7 @@ export class WalletBatch {
   readonly #ended = new Set<string>();
   readonly #sold: StoredHold[] = [];
   readonly #replies: { readonly hold: StoredHold; readonly reply: Reply }[] = [];
-  readonly #lineage: unknown[] = [];
+  readonly #lineage: LineagePart[] = [];
   readonly #alerts: unknown[] = [];
   readonly #topUps = new Map<string, { readonly state: TopUpState; readonly pending: bigint | undefined }>();
   readonly #entries: Entry[] = [];
@@ -145,16 +136,7 @@ export class WalletBatch {
     parts: readonly Part[],
     from = 0,
   ): void {
-    parts.forEach((part, i) =>
-      this.#lineage.push({
-        reference,
-        step: from + i,
-        provider,
-        grant: part.grant,
-        kind,
-        amount: part.amount.toString(),
-      }),
-    );
+    parts.forEach((part, i) => this.#lineage.push({ reference, step: from + i, provider, kind, part }));
   }
 
   post(...entries: readonly Entry[]): void {
@@ -188,58 +170,27 @@ export class WalletBatch {
     this.#alert(place, 'top_up_due', { amount: verdict.amount });
   }
 
-  /** What `write_wallets` is to write; undefined when nothing changed. */
-  changes(): Readonly<Record<string, unknown>> | undefined {
-    const wallets: unknown[] = [];
-    const grants: unknown[] = [];
-    const counters: unknown[] = [];
-    for (const { loaded, now, touched, version } of this.#wallets.values()) {
-      if (!touched) continue;
-      const { account, asset, provider } = loaded;
-      wallets.push({
-        account,
-        asset,
-        posted: postedOf(now).toString(),
-        held: heldOf(now).toString(),
-        owed: now.owed.toString(),
-        creditHeld: now.creditHeld.toString(),
-        version,
-      });
-      for (const grant of now.grants) if (!loaded.grants.includes(grant)) grants.push(grantFields(grant));
-      for (const counter of now.counters) {
-        if (loaded.counters.includes(counter)) continue;
-        const { limit, start, spent, held } = counter;
-        counters.push({ account, asset, provider, limit, start, spent: spent.toString(), held: held.toString() });
-      }
-    }
-    const changes = {
-      wallets,
-      grants,
-      counters,
-      holds: this.#fieldsOf(this.#fresh),
-      changedHolds: this.#fieldsOf(this.#changed),
-      endedHolds: [...this.#ended].flatMap((id) => {
-        const hold = this.#holds.get(id);
-        return hold && !this.#changed.has(id) ? [endFields(hold)] : [];
-      }),
-      lineage: this.#lineage,
-      sold: this.#sold.map((hold) => ({
-        id: hold.id,
-        provider: hold.provider,
-        account: hold.account,
-        meter: hold.meterId,
-        quantity: hold.capturedQuantity,
-      })),
-      replies: this.#replies.map(({ hold, reply }) => ({ id: hold.id, provider: hold.provider, ...reply })),
-      alerts: this.#alerts,
-      topUps: [...this.#topUps].map(([place, { state, pending }]) => {
-        const [account, asset] = place.split(' ');
-        return { ...state, account, asset, pending: pending?.toString() };
-      }),
-      transfers: postings(this.#entries),
-    };
-    const some = Object.entries(changes).filter(([, list]) => list.length > 0);
-    return some.length === 0 ? undefined : { at: this.at, ...Object.fromEntries(some) };
+  /** What `write_wallets` is to write; undefined when nothing changed. `places`: ledger accounts that are known to exist. */
+  changes(places?: KnownPlaces): WalletChanges | undefined {
+    return walletChanges(
+      {
+        at: this.at,
+        wallets: [...this.#wallets.values()].filter(({ touched }) => touched),
+        freshHolds: this.#listed(this.#fresh),
+        changedHolds: this.#listed(this.#changed),
+        endedHolds: this.#listed(this.#ended).filter(({ id }) => !this.#changed.has(id)),
+        lineage: this.#lineage,
+        sold: this.#sold,
+        replies: this.#replies,
+        alerts: this.#alerts,
+        topUps: [...this.#topUps].map(([place, { state, pending }]) => {
+          const [account, asset] = place.split(' ');
+          return { ...state, account, asset, pending: pending?.toString() };
+        }),
+        entries: this.#entries,
+      },
+      places,
+    );
   }
 
   /** What is so once `changes` are written. */
@@ -264,11 +215,8 @@ export class WalletBatch {
     };
   }
 
-  #fieldsOf(ids: ReadonlySet<string>): unknown[] {
-    return [...ids].flatMap((id) => {
-      const hold = this.#holds.get(id);
-      return hold ? [holdFields(hold)] : [];
-    });
+  #listed(ids: ReadonlySet<string>): StoredHold[] {
+    return [...ids].flatMap((id) => this.#holds.get(id) ?? []);
   }
 
   #touch(hold: StoredHold): void {

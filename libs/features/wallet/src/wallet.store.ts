@@ -1,8 +1,8 @@
 import { Fault } from '@core/faults';
 import { type Instant, instant } from '@core/time';
-import type { Tx, Writer, WriterTx } from '@platform/database';
-import { query } from './either-tx.js';
+import { rowsOf, type Tx, type Writer, type WriterTx } from '@platform/database';
 import { type Locked, type LockedJson, lockedOf, type LockedWallet } from './locked-wallet.js';
+import { freeKeys, knownVersions, type WalletChanges } from './wallet-changes.js';
 
 /** Which wallets to lock: those named, and those of the holds and grants named. */
 export interface WalletRefs {
@@ -21,8 +21,9 @@ export interface Commit {
   readonly keys: readonly { readonly account: string; readonly key: string }[];
   /** Most that the time decided by may differ from the database's, in milliseconds; absent: any. */
   readonly lag: number | undefined;
-  /** What `write_wallets` is to write, as text. */
-  readonly changes: string;
+  /** The time it was decided by. */
+  readonly at: Instant;
+  readonly changes: WalletChanges | undefined;
 }
 
 export interface Committed {
@@ -50,39 +51,36 @@ export class WalletStore {
     ];
     const text =
       'SELECT lock_wallets($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint) AS locked';
-    const [row] = await query<{ locked: LockedJson }>(tx, text, values);
+    const [row] = await rowsOf<{ locked: LockedJson }>(tx, text, values);
     if (!row) throw new Fault('invariant_broken', 'lock_wallets gave no answer');
     return lockedOf(row.locked);
   }
 
-  async write(tx: Tx | WriterTx, changes: Readonly<Record<string, unknown>>): Promise<void> {
-    await query(tx, 'SELECT write_wallets($1::jsonb)::text', [JSON.stringify(changes)]);
+  async write(tx: Tx | WriterTx, changes: WalletChanges): Promise<void> {
+    await rowsOf(tx, 'SELECT write_wallets($1::text)::text', [changes.text]);
   }
 
   /** In one statement, all or nothing: what is not as remembered writes nothing. */
-  async commit(writer: Writer, { wallets, keys, lag, changes }: Commit): Promise<Committed> {
-    const text =
-      'SELECT commit_wallets($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::integer, $7::jsonb) AS committed';
+  async commit(writer: Writer, { wallets, keys, lag, at, changes }: Commit): Promise<Committed> {
+    const text = 'SELECT commit_wallets($1::text, $2::text, $3::bigint, $4::integer, $5::text) AS committed';
     const [row] = await writer.query<{ committed: { at: number; written: boolean; stale: string[] } }>(text, [
-      wallets.map(({ account }) => account),
-      wallets.map(({ asset }) => asset),
-      wallets.map(({ version }) => version),
-      keys.map(({ account }) => account),
-      keys.map(({ key }) => key),
+      knownVersions(wallets),
+      freeKeys(keys),
+      at,
       lag ?? null,
-      changes,
+      changes?.text ?? '',
     ]);
     if (!row) throw new Fault('invariant_broken', 'commit_wallets gave no answer');
-    const { at, written, stale } = row.committed;
-    return { at: instant(at), written, stale };
+    const { written, stale } = row.committed;
+    return { at: instant(row.committed.at), written, stale };
   }
 
   /** Opens an account's wallet where it has none. */
   async open(tx: Tx | WriterTx, provider: string, account: string, asset: string): Promise<void> {
-    await query(tx, 'INSERT INTO wallets (account_id, asset, provider_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING', [
-      account,
-      asset,
-      provider,
-    ]);
+    await rowsOf(
+      tx,
+      'INSERT INTO wallets (account_id, asset, provider_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING',
+      [account, asset, provider],
+    );
   }
 }

@@ -2,7 +2,7 @@ import type { AgentBudget, AgentScope } from '@core/agents';
 import { assetId } from '@core/money';
 import { addMs } from '@core/time';
 import { Database } from '@platform/database';
-import { CreateKey } from '../index.js';
+import { CreateKey, SetTerms, Standing } from '../index.js';
 import { AgentScene, PEPPER } from '../../../../../test/support/agent-scene.js';
 
 const USD = assetId('iso4217:USD');
@@ -57,6 +57,28 @@ describe('a key of an agent', () => {
     expect(await scene.process().listKeys.run({ provider, account })).toMatchObject([{ id: key.id, scopes: ['pay'] }]);
   });
 
+  it('says whether its account is suspended, within 5 s', async () => {
+    const { provider, account, text } = await newKey();
+    const agents = scene.process();
+    await new SetTerms(scene.database, scene.clock).run({
+      provider,
+      account,
+      asset: USD,
+      period: 'week',
+      pastDue: 'suspend',
+    });
+    const standing = new Standing();
+    const isSuspended = async () => {
+      scene.clock.advance(5_000);
+      return present(agents, provider, text);
+    };
+    expect(await isSuspended()).toMatchObject({ outcome: 'agent', isSuspended: false });
+    await scene.database.forProvider(provider, (tx) => standing.lower(tx, account));
+    expect(await isSuspended()).toMatchObject({ outcome: 'agent', isSuspended: true });
+    await scene.database.forProvider(provider, (tx) => standing.restore(tx, account));
+    expect(await isSuspended()).toMatchObject({ outcome: 'agent', isSuspended: false });
+  });
+
   it('is never taken for a key of a provider, nor a provider’s for it', async () => {
     const { provider, account, text } = await newKey();
     const agents = scene.process();
@@ -97,6 +119,35 @@ describe('a key of an agent', () => {
     expect((await present(agents, provider, text)).outcome).toBe('agent');
     scene.clock.advance(1);
     await expect(present(agents, provider, text)).rejects.toThrow();
+  });
+
+  it('is read together with the others that are presented, and again before it is too old while it is in use', async () => {
+    const reads: (readonly unknown[])[] = [];
+    class Counting extends Database {
+      override presentedKey<T>(...asked: Parameters<typeof Database.prototype.presentedKey<T>>): Promise<T> {
+        reads.push(asked);
+        return super.presentedKey(...asked);
+      }
+    }
+    const database = new Counting(scene.server.appUrl, 2);
+    const agents = scene.process({ database });
+    const keys = [await newKey(), await newKey(), await newKey()];
+    const all = () => Promise.all(keys.map(({ provider, text }) => present(agents, provider, text)));
+    expect((await all()).map(({ outcome }) => outcome)).toEqual(['agent', 'agent', 'agent']);
+    expect(reads).toHaveLength(1);
+    scene.clock.advance(3_000);
+    const [revoked] = keys;
+    if (!revoked) throw new Error('there is no key');
+    await scene.process().revokeKey.run({ ...revoked, key: revoked.key.id });
+    expect((await all()).map(({ outcome }) => outcome)).toEqual(['agent', 'agent', 'agent']);
+    for (let tries = 0; (await present(agents, revoked.provider, revoked.text)).outcome !== 'refused'; tries += 1) {
+      if (tries > 2_000) throw new Error('the key was not read again');
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    expect(reads).toHaveLength(2);
+    scene.clock.advance(3_999);
+    expect((await all()).map(({ outcome }) => outcome)).toEqual(['refused', 'agent', 'agent']);
+    await database.close();
   });
 
   it('stops within 5 s of its revocation, and at its expiry to the millisecond', async () => {

@@ -3,7 +3,7 @@ import { Fault } from '@core/faults';
 import { assetId } from '@core/money';
 import type { Instant } from '@core/time';
 import { at, big, type Prisma, type Tx } from '@platform/database';
-import type { ListedAgentKey, StoredAgentKey } from '../views.js';
+import type { ListedAgentKey } from '../views.js';
 
 type KeyRow = Prisma.AgentKeyGetPayload<object>;
 type BudgetRow = Prisma.AgentKeyBudgetGetPayload<object>;
@@ -48,14 +48,6 @@ export class AgentKeysStore {
     });
     const row = await tx.agentKey.findFirst({ where: { id, accountId: account } });
     return row ? keyOf(row, await tx.agentKeyBudget.findMany({ where: { keyId: id } })) : undefined;
-  }
-
-  /** The key with this id, whoever's it is. */
-  async presentedKey(client: Prisma.TransactionClient, id: string): Promise<StoredAgentKey | undefined> {
-    const row = await client.agentKey.findUnique({ where: { id } });
-    if (!row) return undefined;
-    const budgets = await client.agentKeyBudget.findMany({ where: { keyId: id } });
-    return { ...keyOf(row, budgets), provider: row.providerId, hash: row.hash };
   }
 }
 

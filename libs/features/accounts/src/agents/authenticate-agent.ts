@@ -2,6 +2,7 @@ import { AGENT_SCOPES, type AgentBudget, type AgentProof, type AgentScope } from
 import type { Instant } from '@core/time';
 import type { AuthenticateKey } from '../authenticate-key.js';
 import type { FindAgent } from '../identities/find-agent.js';
+import type { SuspendedAccounts } from '../terms/suspended-accounts.js';
 import { type AgentRefusal, PROOF_MESSAGES } from './proof-messages.js';
 import type { ProveIdentity, ProvenRequest } from './prove-identity.js';
 
@@ -30,6 +31,8 @@ export interface KnownAgent {
   readonly scopes: readonly AgentScope[];
   /** What it may spend at most by this proof; none: all that the account may. */
   readonly budgets: readonly AgentBudget[];
+  /** Its account has not paid: it is served nothing that it does not pay for at once. */
+  readonly isSuspended: boolean;
 }
 
 type AgentAuthentication =
@@ -53,21 +56,26 @@ export class AuthenticateAgent {
     private readonly keys: AuthenticateKey,
     private readonly identities: ProveIdentity,
     private readonly agents: FindAgent,
+    private readonly suspended: SuspendedAccounts,
   ) {}
 
   /** @throws Fault unavailable when the database does not answer: then nobody is let in. */
   async run(input: AgentToAuthenticate): Promise<AgentAuthentication> {
     const key = keyIn(input.proof.authorization);
-    return key === undefined ? this.#byIdentity(input) : this.#byKey(key, input.provider);
+    return key === undefined ? this.#byIdentity(input) : this.#byKey(key, input);
   }
 
-  async #byKey(text: string, provider: string): Promise<AgentAuthentication> {
+  async #byKey(
+    text: string,
+    { provider, now }: Pick<AgentToAuthenticate, 'provider' | 'now'>,
+  ): Promise<AgentAuthentication> {
     const answer = await this.keys.run(text);
     if (answer.outcome === 'refused') return refused(`${answer.reason}_key`);
     if (answer.holder.provider !== provider) return refused('unknown_key');
     if (answer.outcome === 'authenticated') return refused('provider_key');
     const { account, key, scopes, budgets } = answer.holder;
-    return { outcome: 'agent', account, by: { kind: 'key', subject: key, keyId: key }, scopes, budgets };
+    const isSuspended = await this.suspended.has(account, now);
+    return { outcome: 'agent', account, by: { kind: 'key', subject: key, keyId: key }, scopes, budgets, isSuspended };
   }
 
   async #byIdentity({ provider, proof, request, attempt, now }: AgentToAuthenticate): Promise<AgentAuthentication> {
@@ -84,7 +92,8 @@ export class AuthenticateAgent {
     if (again !== undefined) return refused(again);
     const by: KnownBy =
       kind === 'directory' && keyId !== undefined ? { kind, subject, keyId } : { kind: 'wallet', subject };
-    return { outcome: 'agent', account, by, scopes: AGENT_SCOPES, budgets: [] };
+    const isSuspended = await this.suspended.has(account, now);
+    return { outcome: 'agent', account, by, scopes: AGENT_SCOPES, budgets: [], isSuspended };
   }
 }
 

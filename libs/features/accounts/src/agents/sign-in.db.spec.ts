@@ -39,6 +39,7 @@ describe('a wallet that signs in with the public client', () => {
       by: { kind: 'wallet', subject: wallet.address },
       scopes: ['pay', 'read'],
       budgets: [],
+      isSuspended: false,
     });
   });
 
