@@ -28,11 +28,19 @@ export interface OutboundDocument {
   readonly body: Buffer;
 }
 
-type OutboundAnswer =
+export type OutboundAnswer =
   | { readonly outcome: 'answered'; readonly document: OutboundDocument }
   /** Nothing was connected to: the URL, or an address of its name, is not one to ask. */
   | { readonly outcome: 'refused'; readonly why: string }
   | { readonly outcome: 'failed'; readonly why: string };
+
+interface Sent {
+  readonly method: 'GET' | 'POST';
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: Buffer;
+  /** What becomes of an answer that is larger than allowed. */
+  readonly beyond: 'fail' | 'cut';
+}
 
 const systemResolve = async (name: string): Promise<readonly string[]> =>
   (await lookup(name, { all: true, verbatim: true })).map(({ address }) => address);
@@ -61,8 +69,29 @@ export class Outbound {
     this.#authorities = options.authorities;
   }
 
-  /** GET of a URL. Never throws. */
-  async get(url: string, headers: Readonly<Record<string, string>> = {}): Promise<OutboundAnswer> {
+  /** GET of a URL. An answer that is larger than allowed is a failure. Never throws. */
+  get(url: string, headers: Readonly<Record<string, string>> = {}): Promise<OutboundAnswer> {
+    return this.#send(url, { method: 'GET', headers, beyond: 'fail' });
+  }
+
+  /** POST to a URL. Of an answer that is larger than allowed the rest is not read. Never throws. */
+  post(url: string, headers: Readonly<Record<string, string>>, body: string): Promise<OutboundAnswer> {
+    const bytes = Buffer.from(body, 'utf8');
+    return this.#send(url, {
+      method: 'POST',
+      headers: { ...headers, 'content-length': String(bytes.length) },
+      body: bytes,
+      beyond: 'cut',
+    });
+  }
+
+  /** Why the text of a URL forbids that it is ever asked; undefined when it does not. */
+  refusalOf(url: string): string | undefined {
+    const target = targetOf(url, this.#loopback);
+    return target.ok ? undefined : target.why;
+  }
+
+  async #send(url: string, sent: Sent): Promise<OutboundAnswer> {
     const target = targetOf(url, this.#loopback);
     if (!target.ok) return { outcome: 'refused', why: `the URL ${target.why}` };
     if (this.#running >= this.#atOnce) return { outcome: 'failed', why: 'too many requests are under way' };
@@ -71,7 +100,7 @@ export class Outbound {
     try {
       const address = await this.#checkedAddress(target, signal);
       if (address === undefined) return { outcome: 'refused', why: 'the host has an address that may not be asked' };
-      return { outcome: 'answered', document: await this.#ask(target.url, address, headers, signal) };
+      return { outcome: 'answered', document: await this.#ask(target.url, address, sent, signal) };
     } catch (error) {
       const why = signal.aborted ? `no answer within ${this.#timeoutMs} ms` : whyOf(error);
       return { outcome: 'failed', why };
@@ -92,7 +121,7 @@ export class Outbound {
   #ask(
     url: URL,
     address: string,
-    headers: Readonly<Record<string, string>>,
+    { method, headers, body, beyond }: Sent,
     signal: AbortSignal,
   ): Promise<OutboundDocument> {
     const secure = url.protocol === 'https:';
@@ -101,7 +130,7 @@ export class Outbound {
       family: isIPv6(address) ? 6 : 4,
       port: url.port === '' ? (secure ? 443 : 80) : Number(url.port),
       path: `${url.pathname}${url.search}`,
-      method: 'GET',
+      method,
       headers: { accept: 'application/json', ...headers, host: url.host, connection: 'close' },
       // A connection of its own: one kept open was checked for another request.
       agent: false,
@@ -109,8 +138,8 @@ export class Outbound {
     };
     return new Promise<OutboundDocument>((resolve, reject) => {
       const answer = (response: IncomingMessage): void => {
-        readBody(response, this.#mostBytes).then(
-          (body) => resolve({ status: response.statusCode ?? 0, headers: headersOf(response), body }),
+        readBody(response, this.#mostBytes, beyond).then(
+          (read) => resolve({ status: response.statusCode ?? 0, headers: headersOf(response), body: read }),
           reject,
         );
       };
@@ -125,12 +154,12 @@ export class Outbound {
           )
         : http.request(options, answer);
       request.once('error', reject);
-      request.end();
+      request.end(body);
     });
   }
 }
 
-async function readBody(response: IncomingMessage, most: number): Promise<Buffer> {
+async function readBody(response: IncomingMessage, most: number, beyond: 'fail' | 'cut'): Promise<Buffer> {
   const parts: Buffer[] = [];
   let size = 0;
   for await (const part of response) {
@@ -138,6 +167,7 @@ async function readBody(response: IncomingMessage, most: number): Promise<Buffer
     size += bytes.length;
     if (size > most) {
       response.destroy();
+      if (beyond === 'cut') return Buffer.concat(parts);
       throw new Error(`the answer is larger than ${most} bytes`);
     }
     parts.push(bytes);
