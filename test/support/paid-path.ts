@@ -10,6 +10,7 @@ import {
   openPayments,
   type Payments,
   type RequestToCheck,
+  type UptoDoors,
   type WireReply,
 } from '@features/payments';
 import { CreatePrice, PriceBookCache } from '@features/pricing';
@@ -104,7 +105,7 @@ export class PaidPath {
     private readonly writers: readonly Writer[],
   ) {}
 
-  static async open(): Promise<PaidPath> {
+  static async open({ upto }: { readonly upto?: UptoDoors } = {}): Promise<PaidPath> {
     const payTo = '0x70997970c51812dc3a010c7d01b50e0d17dc79c8';
     const db = await createTestDatabase();
     const owner = new pg.Pool({ connectionString: db.ownerUrl, max: 2 });
@@ -127,6 +128,7 @@ export class PaidPath {
         clock,
         ids,
         assets: () => [USDC],
+        upto,
         settings: {
           publicUrl: 'https://farebox.example',
           quoteSecret: 'q'.repeat(40),

@@ -57,14 +57,14 @@ export interface WireReply {
 
 /** Where a payment stands, as an agent or a provider may know it. */
 export interface PaymentView {
-  /** `pay_…` of a signed transfer, `hld_…` of a hold on a prepaid balance, `vch_…` of a voucher of a channel. */
+  /** `pay_…` of a signed transfer, `hld_…` of a hold on a balance or on credit, `vch_…` of a voucher of a channel. */
   readonly id: string;
   readonly status: PaymentStatus;
   /** Account that is charged, `acct_…`. */
   readonly account: string;
   /** Who pays: a wallet (0x-prefixed, lower case), an agent key (`key_…`), or the host that signs for the agent. */
   readonly payer: string;
-  /** CAIP-2 network; `farebox:prepaid` for a balance kept here. */
+  /** CAIP-2 network; `farebox:prepaid` for a balance kept here, `farebox:credit` for credit. */
   readonly network: string;
   /** Token address, lower case; of a balance its asset id. */
   readonly asset: string;

@@ -4,7 +4,6 @@ import { amount, assetId, formatDecimal, parseDecimal, type Decimal } from '@cor
 import { chargeVoucher } from '@core/payments';
 import { quote } from '@core/pricing';
 import type { ChannelStanding } from '@core/x402';
-import { postings } from '@features/ledger';
 import type { PriceBookCache } from '@features/pricing';
 import { GroupCommit } from '@platform/database';
 import type { CaptureDecision, WireReply } from '../gate/gate-decisions.js';
@@ -13,7 +12,8 @@ import type { RequestToCapture } from '../gate/way-to-pay.js';
 import type { ChannelTurns } from './channel-turns.js';
 import { voucherHeaders, voucherView } from './voucher-replies.js';
 import { standingAfter, type VoucherRow } from './voucher-row.js';
-import type { CapturedVoucher, CaptureVoucherItem, VoucherStore } from './vouchers.store.js';
+import type { CapturedVoucher, CaptureVoucherItem } from './voucher-changes.js';
+import type { VoucherStore } from './vouchers.store.js';
 
 interface Item {
   readonly voucher: VoucherRow;
@@ -65,10 +65,11 @@ export class CaptureVoucher {
       capture: {
         id: voucher.id,
         provider,
+        channel: voucher.channel,
         charged,
         quantity: formatDecimal(quantity),
         reply: kept(request.reply),
-        transfers: charged === 0n ? [] : postings([entryOf(voucher, charged)]),
+        entry: charged === 0n ? [] : entryOf(voucher, charged),
       },
     });
     this.turns.ended(voucher.channel, voucher.id);

@@ -13,7 +13,7 @@ import {
   type PaymentRequirements,
   type X402Error,
 } from '@core/x402';
-import { GroupCommit } from '@platform/database';
+import { GroupCommit, isColumnText } from '@platform/database';
 import type { CheckDecision } from '../gate/gate-decisions.js';
 import { requestDigest } from '../gate/quote-sealer.js';
 import { conflict, malformed, withoutQuery } from '../gate/refusals.js';
@@ -121,6 +121,13 @@ export class ChannelWay extends VoucherCalls implements PaymentScheme {
   }
 
   #itemOf({ provider, request }: Asked, quote: Quote, payment: BatchPayment): ReserveItem {
+    const resource = withoutQuery(quote.request.url);
+    // It could not be written, and must not fail the others of its batch.
+    if (!isColumnText(resource) || !isColumnText(request.attempt ?? '')) {
+      throw new Fault('invalid_request', 'url must not have the control characters U+001C to U+001F in it.', {
+        reason: 'invalid_field',
+      });
+    }
     return {
       id: this.ids.next('vch'),
       provider,
@@ -128,7 +135,7 @@ export class ChannelWay extends VoucherCalls implements PaymentScheme {
       voucher: payment.voucher,
       amount: quote.amount,
       binding: bindingOf(quote, payment),
-      resource: withoutQuery(quote.request.url),
+      resource,
       attempt: request.attempt,
       meterId: quote.meterId,
       quantity: quote.request.quantity,

@@ -87,6 +87,45 @@ describe('channels behind the gate, on PostgreSQL', () => {
     expect((await path.row(channel)).charged).toBe('10000');
   });
 
+  it('captures the calls of a batch that still can be, when others were let go meanwhile', async () => {
+    const [one, other] = [path.channel(100_000n), path.channel(100_000n)];
+    const calls = [await call(one, PRICE), await call(one, 2n * PRICE), await call(other, PRICE)].map(paymentOf);
+    const [first, gone, third] = calls.map(({ id }) => id);
+    if (first === undefined || gone === undefined || third === undefined) throw new Error('a call was not let through');
+    // Behind this process's back: it remembers the call as open.
+    await path.owner.query("UPDATE vouchers SET state = 'voided', voided_at = now() WHERE id = $1", [gone]);
+    const answers = await Promise.all([first, gone, third].map((id) => capture(id)));
+    expect(answers.map(({ decision }) => decision)).toEqual(['release', 'withhold', 'release']);
+    expect([await path.row(one), await path.row(other)]).toMatchObject([{ charged: '4000' }, { charged: '4000' }]);
+    const { rows } = await path.owner.query<{ reference: string }>(
+      'SELECT DISTINCT reference FROM transfers WHERE reference = ANY ($1) ORDER BY 1',
+      [[first, gone, third]],
+    );
+    expect(rows.map(({ reference }) => reference)).toEqual([first, third].sort());
+  });
+
+  it('keeps a call to its channel, and both for good', async () => {
+    const payment = paymentOf(await call(path.channel(100_000n), PRICE));
+    const refused = (sql: string) => expect(path.owner.query(sql, [payment.id])).rejects.toThrow('append-only');
+    await refused("UPDATE vouchers SET account_id = 'acct_other' WHERE id = $1");
+    await refused('DELETE FROM vouchers WHERE id = $1');
+    await refused('DELETE FROM channels WHERE id = (SELECT channel FROM vouchers WHERE id = $1)');
+    await expect(
+      path.owner.query(
+        `INSERT INTO vouchers (id, provider_id, account_id, channel, state, ceiling, amount, binding, resource, expires_at)
+         SELECT id || 'x', provider_id, 'acct_other', channel, 'reserved', ceiling + 1, amount, binding, resource, expires_at
+         FROM vouchers WHERE id = $1`,
+        [payment.id],
+      ),
+    ).rejects.toThrow('is of no channel of this provider and account');
+    await expect(
+      path.owner.query(
+        "INSERT INTO voucher_replies (voucher_id, provider_id, status, headers, body) VALUES ($1 || 'x', 'prv_x', 200, '{}', '')",
+        [payment.id],
+      ),
+    ).rejects.toThrow('there is no voucher');
+  });
+
   it('looks at the chain for a channel it does not know and not again while the mirror is fresh', async () => {
     const channel = path.channel(100_000n);
     const before = path.chain.looks;

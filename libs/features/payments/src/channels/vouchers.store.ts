@@ -1,6 +1,7 @@
 import { Fault } from '@core/faults';
 import type { OpenCall } from '@core/payments';
 import type { Hex } from '@core/x402';
+import { KnownPlaces } from '@features/ledger';
 import { big, type Writer } from '@platform/database';
 import { CHANNEL_COLUMNS, type ChannelColumns, channelOf, type ChannelRow } from './channel-row.js';
 import {
@@ -10,26 +11,15 @@ import {
   type ReserveItem,
   type ReserveOutcome,
 } from './decide-reservations.js';
+import {
+  captureColumns,
+  type CaptureVoucherItem,
+  type CapturedVoucher,
+  type CapturedColumns,
+  capturedOf,
+  reservationColumns,
+} from './voucher-changes.js';
 import { VOUCHER_COLUMNS, VOUCHER_TABLES, type VoucherColumns, voucherOf, type VoucherRow } from './voucher-row.js';
-
-export interface CaptureVoucherItem {
-  readonly id: string;
-  readonly provider: string;
-  readonly charged: bigint;
-  readonly quantity: string;
-  readonly reply:
-    { readonly status: number; readonly headers: Readonly<Record<string, string>>; readonly body: string } | undefined;
-  readonly transfers: readonly unknown[];
-}
-
-/** The channel just after a capture. */
-export interface CapturedVoucher {
-  readonly chargedAfter: bigint;
-  readonly balance: bigint;
-  readonly totalClaimed: bigint;
-  readonly withdrawRequestedAt: number | undefined;
-  readonly refundNonce: bigint;
-}
 
 const bare = (hex: Hex): string => hex.slice(2);
 
@@ -49,6 +39,8 @@ interface LookedRow extends ChannelColumns {
 
 /** All SQL of vouchers, as the role that batches across providers: every row it writes names its provider. */
 export class VoucherStore {
+  readonly #places = new KnownPlaces();
+
   constructor(private readonly writer: Writer) {}
 
   /**
@@ -117,67 +109,30 @@ export class VoucherStore {
     fresh: readonly { readonly item: ReserveItem; readonly channel: ChannelRow }[],
   ): Promise<ReadonlySet<string>> {
     if (fresh.length === 0) return new Set();
-    const rows = await this.writer.query<{ voucher_id: string }>('SELECT voucher_id FROM reserve_vouchers($1::jsonb)', [
-      JSON.stringify(
-        fresh.map(({ item, channel }) => ({
-          id: item.id,
-          provider: item.provider,
-          account: channel.account,
-          channel: channel.id,
-          turn: channel.turn.toString(),
-          ceiling: item.voucher.maxClaimable.toString(),
-          signature: bare(item.voucher.signature),
-          amount: item.amount.toString(),
-          binding: item.binding,
-          resource: item.resource,
-          attempt: item.attempt,
-          meter: item.meterId,
-          quantity: item.quantity,
-          price: item.priceId,
-          deposit: item.deposit?.id,
-          ttl: item.ttlSeconds,
-        })),
-      ),
+    const rows = await this.writer.query<{ voucher_id: string }>('SELECT voucher_id FROM reserve_vouchers($1::text)', [
+      reservationColumns(fresh),
     ]);
     return new Set(rows.map(({ voucher_id }) => voucher_id));
   }
 
   /** Captures what is still reserved; answers what it captured. */
   async capture(items: readonly CaptureVoucherItem[]): Promise<Map<string, CapturedVoucher>> {
-    if (items.length === 0) return new Map();
-    const rows = await this.writer.query<{
-      voucher_id: string;
-      charged_after: string;
-      balance: string;
-      total_claimed: string;
-      withdraw_requested_at: string | null;
-      refund_nonce: string;
-    }>('SELECT * FROM capture_vouchers($1::jsonb)', [
-      JSON.stringify(
-        items.map((item) => ({
-          id: item.id,
-          provider: item.provider,
-          charged: item.charged.toString(),
-          quantity: item.quantity,
-          replyStatus: item.reply?.status ?? null,
-          replyHeaders: item.reply?.headers ?? null,
-          replyBody: item.reply?.body ?? null,
-          transfers: item.transfers,
-        })),
-      ),
-    ]);
-    return new Map(
-      rows.map((row) => [
-        row.voucher_id,
-        {
-          chargedAfter: big(row.charged_after),
-          balance: big(row.balance),
-          totalClaimed: big(row.total_claimed),
-          withdrawRequestedAt: row.withdraw_requested_at === null ? undefined : Number(row.withdraw_requested_at),
-          refundNonce: big(row.refund_nonce),
-        },
-      ]),
-    );
+    for (let open = items; open.length > 0;) {
+      const { places, transfers, opened } = this.#places.newTransfers(open.map(({ entry }) => entry));
+      const rows = await this.writer.query<CapturedColumns>(
+        'SELECT * FROM capture_vouchers($1::text, $2::text, $3::text)',
+        [captureColumns(open), places, transfers],
+      );
+      const written = rows.filter((row) => row.written);
+      if (written.length > 0) {
+        this.#places.learn(opened);
+        return new Map(written.map((row) => [row.voucher_id, capturedOf(row)]));
+      }
+      // Some were captured, voided or expired meanwhile: the others without them.
+      const left = new Set(rows.map(({ voucher_id }) => voucher_id));
+      open = open.filter(({ id }) => left.has(id));
+    }
+    return new Map();
   }
 
   async findMany(ids: readonly string[]): Promise<Map<string, VoucherRow>> {

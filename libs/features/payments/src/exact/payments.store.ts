@@ -1,37 +1,17 @@
-import type { PaymentState, ReleaseLevel } from '@core/payments';
-import type { ExactAuthorization, Hex } from '@core/x402';
-import { big, GroupCommit, type Writer } from '@platform/database';
+import type { ReleaseLevel } from '@core/payments';
+import type { ExactAuthorization } from '@core/x402';
+import { GroupCommit, type Writer } from '@platform/database';
 import type { Identified } from '../gate/identified.js';
+import { COLUMNS, FROM, paymentOf, type PaymentOrigin, type PaymentRow, type Row, UNUSED } from './payment-row.js';
 
-/** What a payment is for: a call, another seller's call, a channel, balance, or what an agent gets back. */
-export type PaymentOrigin = 'gate' | 'facilitator' | 'deposit' | 'topup' | 'refund';
+export type { PaymentOrigin, PaymentRow, SaleOrigin } from './payment-row.js';
 
-/** A payment as the paid path sees it. */
-export interface PaymentRow {
-  readonly id: string;
-  readonly provider: string;
-  readonly account: string;
-  readonly origin: PaymentOrigin;
-  readonly state: PaymentState;
-  readonly network: string;
-  readonly asset: string;
-  readonly assetId: string;
-  readonly payer: string;
-  readonly payTo: string;
-  /** URL that was paid for, without its query. */
-  readonly resource: string;
-  readonly amount: bigint;
-  readonly charged: bigint | undefined;
-  readonly meter: string | undefined;
-  readonly quantity: string | undefined;
-  readonly priceId: string | undefined;
-  readonly release: ReleaseLevel;
-  readonly knownPayer: boolean;
-  /** Lower-case hex. */
-  readonly binding: string;
-  readonly attempt: string | undefined;
-  readonly submitted: boolean;
-  readonly transaction: Hex | undefined;
+/** What a claim keeps of a signed ceiling beside the terms of its transfer. */
+export interface ClaimedCeiling {
+  /** The relayer key that the payer named, lower case. */
+  readonly facilitator: string;
+  /** The payer's nonce at Permit2. */
+  readonly nonce: bigint;
 }
 
 /** One claim to make; the database function `claim_payments` decides. */
@@ -55,8 +35,9 @@ export interface ClaimItem {
   readonly ttlSeconds: number;
   /** The name its payer gave the payment, taken with the claim. */
   readonly identified: Identified | undefined;
-  /** The payer's balance at the head, atomic units. */
+  /** The payer's balance at the head, atomic units; with a ceiling, what Permit2 may move of it. */
   readonly balance: bigint;
+  readonly ceiling?: ClaimedCeiling | undefined;
 }
 
 export type ClaimOutcome =
@@ -77,61 +58,6 @@ export interface CaptureItem {
     { readonly status: number; readonly headers: Readonly<Record<string, string>>; readonly body: string } | undefined;
   readonly transfers: readonly unknown[];
 }
-
-interface Row {
-  id: string;
-  provider_id: string;
-  account_id: string;
-  origin: PaymentOrigin;
-  state: PaymentState;
-  network: string;
-  asset: string;
-  asset_id: string;
-  payer: string;
-  pay_to: string;
-  resource: string;
-  amount: string;
-  charged: string | null;
-  meter: string | null;
-  quantity: string | null;
-  price_id: string | null;
-  release: ReleaseLevel;
-  known_payer: boolean;
-  binding: string;
-  attempt: string | null;
-  submitted: boolean;
-  transaction: string | null;
-}
-
-const COLUMNS = `p.id, p.provider_id, p.account_id, p.origin, p.state, p.network, p.asset, p.asset_id, p.payer, p.pay_to, p.resource, p.amount::text,
-  p.charged::text, m.name AS meter, p.quantity::text, p.price_id, p.release, p.known_payer, encode(p.binding, 'hex') AS binding, p.attempt,
-  p.submitted_at IS NOT NULL AS submitted, encode(p.transaction, 'hex') AS transaction`;
-const FROM = 'FROM payments p LEFT JOIN meters m ON m.id = p.meter_id';
-
-const paymentOf = (row: Row): PaymentRow => ({
-  id: row.id,
-  provider: row.provider_id,
-  account: row.account_id,
-  origin: row.origin,
-  state: row.state,
-  network: row.network,
-  asset: row.asset,
-  assetId: row.asset_id,
-  payer: row.payer,
-  payTo: row.pay_to,
-  resource: row.resource,
-  amount: big(row.amount),
-  charged: row.charged === null ? undefined : big(row.charged),
-  meter: row.meter ?? undefined,
-  quantity: row.quantity ?? undefined,
-  priceId: row.price_id ?? undefined,
-  release: row.release,
-  knownPayer: row.known_payer,
-  binding: row.binding,
-  attempt: row.attempt ?? undefined,
-  submitted: row.submitted,
-  transaction: row.transaction === null ? undefined : `0x${row.transaction}`,
-});
 
 /** What a claim is unique by. Lower case. */
 export interface AuthorizationKey {
@@ -159,8 +85,12 @@ export class PaymentStore {
 
   /** Decides and writes claims, one answer per item, in order. */
   async claim(items: readonly ClaimItem[]): Promise<ClaimOutcome[]> {
-    // Only a batch with an identifier in it pays for identifiers.
-    const claim = items.some(({ identified }) => identified) ? 'claim_identified_payments' : 'claim_payments';
+    // Only a batch with an identifier in it pays for identifiers, and only one with a ceiling for what is particular to those.
+    const claim = items.some(({ ceiling }) => ceiling)
+      ? 'claim_ceilings'
+      : items.some(({ identified }) => identified)
+        ? 'claim_identified_payments'
+        : 'claim_payments';
     const rows = await this.writer.query<{
       ord: number;
       outcome: string;
@@ -196,6 +126,8 @@ export class PaymentStore {
           ttlSeconds: item.ttlSeconds,
           balance: item.balance.toString(),
           subject: authorization.from,
+          facilitator: item.ceiling?.facilitator,
+          permit2Nonce: item.ceiling?.nonce.toString(),
           identifier: item.identified?.identifier,
           fingerprint: item.identified?.fingerprint,
         })),
@@ -302,6 +234,19 @@ export class PaymentStore {
       "UPDATE payments SET state = 'voided', voided_at = now(), void_reason = $3 WHERE id = $1 AND provider_id = $2 AND state = 'reserved'",
       [id, provider, reason],
     );
+  }
+
+  /** Lets go of reserved ceilings of which nothing was used; answers the ids it let go. */
+  async voidUnused(items: readonly { readonly id: string; readonly provider: string }[]): Promise<Set<string>> {
+    if (items.length === 0) return new Set();
+    const rows = await this.writer.query<{ id: string }>(
+      `UPDATE payments p SET state = 'voided', voided_at = now(), void_reason = '${UNUSED}'
+       FROM unnest($1::text[], $2::text[]) AS i (id, provider)
+       WHERE p.id = i.id AND p.provider_id = i.provider AND p.state = 'reserved' AND p.expires_at > now() AND p.facilitator IS NOT NULL
+       RETURNING p.id`,
+      [items.map(({ id }) => id), items.map(({ provider }) => provider)],
+    );
+    return new Set(rows.map(({ id }) => id));
   }
 
   /** The handler's answer that was kept; undefined when it was too large to keep, or never came through the gate. */

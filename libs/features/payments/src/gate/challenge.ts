@@ -27,6 +27,7 @@ const ECHOED = (PAYMENT_LIMITS.characters / 4) * 3 - PAYLOAD_BYTES;
 /** What a scheme adds to its offer so that a client can correct itself. */
 export interface Correction {
   readonly scheme: string;
+  readonly network: string;
   readonly extra: Readonly<Record<string, unknown>>;
 }
 
@@ -45,7 +46,7 @@ export class Challenges {
     private readonly sealer: QuoteSealer,
     private readonly clock: Clock,
     private readonly quoteSeconds: number,
-    private readonly schemes: readonly Pick<PaymentScheme, 'offer'>[],
+    private readonly schemes: readonly Pick<PaymentScheme, 'offer' | 'network' | 'extensions'>[],
     private readonly signedOffers: SignedOffers | undefined,
     private readonly signIn: OfferSignIn | undefined,
   ) {}
@@ -77,6 +78,7 @@ export class Challenges {
       quote.priceId,
       quote.payTo,
       quote.issuedAt,
+      quote.onCredit,
       method,
       url,
       bodyDigest,
@@ -111,7 +113,9 @@ export class Challenges {
     { correction, info }: MoreToSay = {},
   ): WireReply {
     const accepts = this.offers(quote).map((offer) =>
-      offer.scheme === correction?.scheme ? { ...offer, extra: { ...offer.extra, ...correction.extra } } : offer,
+      offer.scheme === correction?.scheme && offer.network === correction.network
+        ? { ...offer, extra: { ...offer.extra, ...correction.extra } }
+        : offer,
     );
     const url = shownUrl(quote.request.url);
     const v1 = requirementV1Of(quote, hints);
@@ -119,6 +123,7 @@ export class Challenges {
     const extensions = {
       [PAYMENT_IDENTIFIER]: PAYMENT_IDENTIFIER_DECLARATION,
       ...this.#signInFor(quote),
+      ...this.#declaredWith(accepts),
       ...(info === undefined ? {} : { farebox: { info } }),
     };
     const offers = this.signedOffers?.extensionFor(
@@ -132,6 +137,12 @@ export class Challenges {
       v1 && { x402Version: 1, error, accepts: [v1] },
       headers,
     );
+  }
+
+  /** What the schemes of these offers say beside them. */
+  #declaredWith(accepts: readonly PaymentRequirements[]): Record<string, object> {
+    const offering = this.schemes.filter(({ network }) => accepts.some((offer) => offer.network === network));
+    return Object.fromEntries(offering.flatMap(({ extensions = {} }) => Object.entries(extensions)));
   }
 
   /** Asks a wallet that has an account to sign in. Agents that are given the same challenge may both: a proof is used once for each wallet. */

@@ -38,37 +38,38 @@ export class CheckPayment {
     if (request.paymentSignature !== undefined) {
       const decoded = decodePaymentHeader(request.paymentSignature);
       if (!decoded.ok) return malformed(decoded.message, decoded.reason);
-      return this.#conclude(asked, await this.#pay(asked, decoded.payload), decoded.payload.accepted.scheme);
+      return this.#conclude(asked, await this.#pay(asked, decoded.payload), decoded.payload.accepted);
     }
     if (request.xPayment !== undefined) {
       const decoded = decodePaymentHeaderV1(request.xPayment);
       if (!decoded.ok) return malformed(decoded.message, decoded.reason);
-      return this.#conclude(asked, await this.exact.payV1(asked, decoded.payload), this.exact.scheme);
+      return this.#conclude(asked, await this.exact.payV1(asked, decoded.payload));
     }
     const prepaid = await this.prepaid?.pay(asked);
-    if (prepaid) return this.#conclude(asked, prepaid, '');
+    if (prepaid) return this.#conclude(asked, prepaid);
     return { decision: 'pay', reply: this.challenges.unpaid(await this.prices.run(provider, asked.quoted), request) };
   }
 
   /** Version 2 echoes the offer: the seal in it is opened, the offer rebuilt from it and compared to the last key. */
   async #pay(asked: Asked, payload: PaymentPayload): Promise<Verdict> {
     const { accepted } = payload;
-    const scheme = this.schemes.find((known) => known.scheme === accepted.scheme);
+    const scheme = this.#schemeOf(accepted);
     if (!scheme) return again('unsupported_scheme');
+    const mismatch = (error: string) => again(scheme.mismatch ?? error);
     const seal = accepted.extra?.['quote'];
     const sealed = typeof seal === 'string' ? this.sealer.open(seal) : undefined;
-    if (!sealed || typeof seal !== 'string') return again('invalid_payment_requirements');
+    if (!sealed || typeof seal !== 'string') return mismatch('invalid_payment_requirements');
     const asset = this.assets().find(
       ({ network, domain }) => network === sealed.network && domain.address === sealed.asset,
     );
     const release = RELEASE_LEVELS.find((level) => level === sealed.release);
     if (!asset || !release) return again('invalid_network');
     if (sealed.provider !== asked.provider || sealed.request !== requestDigest(asked.quoted))
-      return again('quote_is_for_another_request');
+      return mismatch('quote_is_for_another_request');
     const quote: Quote = { ...sealed, release, asset, request: asked.quoted };
     const offer = scheme.offer(quote, seal);
     if (!offer || !sameRequirements(offer, withoutCorrections(accepted))) {
-      return again(accepted.network === quote.asset.network ? 'invalid_payment_requirements' : 'invalid_network');
+      return mismatch(accepted.network === quote.asset.network ? 'invalid_payment_requirements' : 'invalid_network');
     }
     const named = paymentIdentifierOf(payload);
     if (!named.ok) return malformed(named.message, 'invalid_payment_identifier');
@@ -77,12 +78,27 @@ export class CheckPayment {
     return this.names.run(scheme, { ...asked, identified }, quote, payload);
   }
 
-  async #conclude({ provider, quoted, request }: Asked, verdict: Verdict, scheme: string): Promise<CheckDecision> {
+  /** Of two that are called the same, the one for the network that was accepted. */
+  #schemeOf({ scheme, network }: PaymentRequirements): PaymentScheme | undefined {
+    const named = this.schemes.filter((known) => known.scheme === scheme);
+    return named.find((known) => known.network === network) ?? named.find((known) => known.network === undefined);
+  }
+
+  /** `accepted`: the offer whose payment was not taken. */
+  async #conclude(
+    { provider, quoted, request }: Asked,
+    verdict: Verdict,
+    accepted?: Pick<PaymentRequirements, 'scheme' | 'network'>,
+  ): Promise<CheckDecision> {
     if (verdict.decision !== 'again') return verdict;
     const quote = await this.prices.run(provider, quoted);
-    const correction = verdict.extra && { scheme, extra: verdict.extra };
+    const correction = accepted &&
+      verdict.extra && { scheme: accepted.scheme, network: accepted.network, extra: verdict.extra };
     const more = { correction, info: verdict.info };
-    return { decision: 'pay', reply: this.challenges.refused(quote, request, verdict.error, more) };
+    const reply = this.challenges.refused(quote, request, verdict.error, more);
+    // Another signature would not help: the payer has to let Permit2 move its tokens first.
+    const status = verdict.error === 'permit2_allowance_required' ? 412 : reply.status;
+    return { decision: 'pay', reply: { ...reply, status } };
   }
 }
 

@@ -9,6 +9,8 @@ export interface Payee {
   /** Address that receives payments, lower case. */
   readonly payTo: string;
   readonly policy: ReleasePolicy;
+  /** Ids of the assets in which any of its accounts has credit. */
+  readonly creditAssets: readonly string[];
 }
 
 interface Row {
@@ -16,6 +18,7 @@ interface Row {
   pay_to: string;
   raise_above: string | null;
   raise_first_payment: boolean;
+  credit_assets: string[];
 }
 
 const FRESH_MS = 5_000;
@@ -49,12 +52,15 @@ export class Payees {
     const known = this.#known.get(key);
     if (known && known.until > now) return known.payee;
     const [row] = await this.writer.query<Row>(
-      `SELECT id, pay_to, raise_above::text, raise_first_payment FROM providers WHERE ${where} ORDER BY created_at, id LIMIT 1`,
+      `SELECT id, pay_to, raise_above::text, raise_first_payment,
+         ARRAY(SELECT DISTINCT l.asset FROM credit_lines l WHERE l.provider_id = providers.id) AS credit_assets
+       FROM providers WHERE ${where} ORDER BY created_at, id LIMIT 1`,
       [value],
     );
     const payee = row && {
       provider: row.id,
       payTo: row.pay_to,
+      creditAssets: row.credit_assets,
       policy: {
         raiseAbove: row.raise_above === null ? undefined : big(row.raise_above),
         raiseFirstPayment: row.raise_first_payment,

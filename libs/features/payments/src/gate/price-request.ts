@@ -85,7 +85,18 @@ export class PriceRequest {
     }
     const { meterId, priceId, amount, release } = price;
     const life = quoteLife(epochSeconds(at), this.quoteSeconds);
-    return { provider, request, meterId, priceId, amount, asset, payTo: payee.payTo, release, ...life };
+    return {
+      provider,
+      request,
+      meterId,
+      priceId,
+      amount,
+      asset,
+      payTo: payee.payTo,
+      release,
+      onCredit: payee.creditAssets.includes(asset.id),
+      ...life,
+    };
   }
 
   /**

@@ -102,6 +102,12 @@ export interface WayToPay {
 export interface PaymentScheme extends WayToPay {
   /** As in the protocol. */
   readonly scheme: string;
+  /** The one network it is for, where that is no chain; absent: those of the assets. */
+  readonly network?: string;
+  /** The code for terms that are not what was offered, where the scheme has one of its own. */
+  readonly mismatch?: string;
+  /** What a challenge with its offer says beside it, by the names of extensions. */
+  readonly extensions?: Readonly<Record<string, object>>;
   /** Whether it takes the name of a payment in the commit of its claim. */
   readonly takesNames?: boolean;
   /** Its offer for a quote; undefined where it cannot pay it. The same quote gives the same offer. */

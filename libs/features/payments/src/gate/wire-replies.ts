@@ -58,14 +58,19 @@ export function settlementOf(
   return {
     success: released && !failed,
     ...(failed
-      ? { errorReason: 'invalid_exact_evm_transaction_failed' }
+      ? {
+          errorReason:
+            payment.facilitator === undefined
+              ? 'invalid_exact_evm_transaction_failed'
+              : 'invalid_upto_evm_transaction_failed',
+        }
       : released
         ? {}
         : { errorReason: 'settlement_pending' }),
     payer: payment.payer,
     transaction: transaction ?? '',
     network: payment.network,
-    amount: (payment.charged ?? payment.amount).toString(),
+    amount: payment.unused ? '0' : (payment.charged ?? payment.amount).toString(),
     extensions: {
       farebox: {
         payment: payment.id,

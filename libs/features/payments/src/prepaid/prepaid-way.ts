@@ -1,15 +1,13 @@
-import { randomUUID } from 'node:crypto';
 import { Fault } from '@core/faults';
 import { ID_PREFIXES, isId } from '@core/ids';
-import { assetId, compareDecimals, type Decimal, parseDecimal } from '@core/money';
+import { compareDecimals, type Decimal, parseDecimal } from '@core/money';
 import { SERVICE_SECONDS } from '@core/payments';
 import type { Clock } from '@core/time';
 import type { AuthenticateAgent, KnownAgent } from '@features/accounts';
 import type { Holds, StoredHold } from '@features/wallet';
 import type { CaptureDecision, CheckDecision, ExtendDecision, PaymentView } from '../gate/gate-decisions.js';
-import type { PriceRequest, RequestPrice } from '../gate/price-request.js';
-import { requestDigest } from '../gate/quote-sealer.js';
-import { conflict, reservationEnded, unknownPayment, withoutQuery } from '../gate/refusals.js';
+import type { PriceRequest } from '../gate/price-request.js';
+import { conflict, reservationEnded, unknownPayment } from '../gate/refusals.js';
 import {
   again,
   type Asked,
@@ -20,7 +18,8 @@ import {
 } from '../gate/way-to-pay.js';
 import { problemReply } from '../gate/wire-replies.js';
 import { topUpUrl } from '../topups/top-up.js';
-import { receiptHeaders, viewOfHold } from './hold-view.js';
+import { holdFor, keyReused, whyNotCharged } from './hold-for.js';
+import { ceilingOf, receiptHeaders, viewOfHold } from './hold-view.js';
 
 /** Who asks is known and has a balance here: a hold before the work, a charge of what was used after it. */
 export class PrepaidWay implements WayToPay {
@@ -56,42 +55,17 @@ export class PrepaidWay implements WayToPay {
   }
 
   async #hold({ provider, request, quoted }: Asked, agent: KnownAgent): Promise<Verdict> {
-    if (!agent.scopes.includes('pay')) {
-      const message = 'This key may not pay: use one with the scope "pay".';
-      return { decision: 'refuse', reply: problemReply(new Fault('forbidden', message, { reason: 'missing_scope' })) };
-    }
+    const refusal = whyNotCharged(agent);
+    if (refusal) return { decision: 'refuse', reply: problemReply(refusal) };
     const price = await this.prices.price(provider, quoted);
-    const taken = await this.holds.take({
-      provider,
-      account: agent.account,
-      asset: assetId(price.asset),
-      amount: price.amount,
-      key:
-        request.idempotencyKey === undefined
-          ? `once:${request.attempt ?? randomUUID()}`
-          : `key:${request.idempotencyKey}`,
-      fingerprint: requestDigest(quoted),
-      ttlSeconds: SERVICE_SECONDS,
-      meter: { id: price.meterId, name: quoted.meter },
-      quantity: quoted.quantity,
-      priceId: price.priceId,
-      payer: agent.by.subject,
-      agentKey: agent.by.kind === 'key' ? agent.by.keyId : undefined,
-      resource: withoutQuery(quoted.url),
-      budget: agent.budgets
-        .filter(({ asset }) => asset === price.asset)
-        .map(({ span, amount }) => ({ window: span, amount })),
-    });
+    const taken = await this.holds.take(holdFor({ provider, request, quoted }, agent, price));
     switch (taken.outcome) {
       case 'held':
-        return this.#serve(taken.hold);
+        return this.serve(taken.hold);
       case 'exists':
-        return this.#repeat(taken.hold, request.idempotencyKey === undefined);
+        return this.repeated(taken.hold, request.idempotencyKey === undefined);
       case 'conflict':
-        return conflict(
-          'idempotency_key_reused',
-          'This Idempotency-Key was used for another request. Use a new key for a new request.',
-        );
+        return keyReused();
       case 'insufficient':
         return again('insufficient_balance', undefined, {
           ...lacking(price, taken.available),
@@ -102,15 +76,16 @@ export class PrepaidWay implements WayToPay {
     }
   }
 
-  #serve(hold: StoredHold): CheckDecision {
+  /** A hold is taken: the work may begin. */
+  serve(hold: StoredHold): CheckDecision {
     return { decision: 'serve', payment: this.#view(hold), captureWithinSeconds: SERVICE_SECONDS };
   }
 
   /** The same request again. `sameAttempt`: it is the very arrival that took the hold, whose answer was lost. */
-  async #repeat(hold: StoredHold, sameAttempt: boolean): Promise<CheckDecision> {
+  async repeated(hold: StoredHold, sameAttempt: boolean): Promise<CheckDecision> {
     switch (hold.state) {
       case 'held':
-        if (sameAttempt) return this.#serve(hold);
+        if (sameAttempt) return this.serve(hold);
         return conflict('payment_in_progress', 'A request with this key is being served. Ask again shortly.', 1);
       case 'captured':
         return this.#replay(hold);
@@ -164,17 +139,23 @@ export class PrepaidWay implements WayToPay {
     const { hold, price } = await this.#priced(provider, request.payment);
     const upTo = this.#read(request.upTo, 'upTo');
     const used = this.#within(request.used, request.upTo, 'used');
+    const most = ceilingOf(hold);
+    const isBeyond = most !== undefined && price(upTo) > most;
+    const charged = price(used);
     const extended = await this.holds.extend({
       provider,
       hold: hold.id,
-      used: price(used),
+      used: most !== undefined && charged > most ? most : charged,
       usedQuantity: request.used,
-      amount: price(upTo),
-      quantity: request.upTo,
+      // Of what was not agreed to, nothing is covered; what was used is fixed all the same.
+      amount: isBeyond ? 0n : price(upTo),
+      quantity: isBeyond ? request.used : request.upTo,
       ttlSeconds: SERVICE_SECONDS,
     });
     switch (extended.outcome) {
       case 'extended':
+        if (isBeyond)
+          return { decision: 'stop', payment: this.#view(extended.hold), reason: 'amount_signed_for_is_used' };
         return { decision: 'go', payment: this.#view(extended.hold), captureWithinSeconds: SERVICE_SECONDS };
       case 'insufficient':
         return { decision: 'stop', payment: this.#view(extended.hold), reason: 'insufficient_balance' };
@@ -228,7 +209,9 @@ export class PrepaidWay implements WayToPay {
     quantity = '0',
   ): Promise<{ hold: StoredHold; price: (quantity: Decimal) => bigint }> {
     const recalled = this.holds.recall(id);
-    const hold = recalled && this.#covers(recalled, quantity) ? recalled : await this.holds.find(id);
+    // One without a price was taken before its call was known, and is tied to it elsewhere.
+    const known = recalled?.priceId !== undefined && this.#covers(recalled, quantity);
+    const hold = known ? recalled : await this.holds.find(id);
     if (hold?.provider !== provider) throw unknownPayment();
     return { hold, price: await this.prices.atVersion(provider, hold.meter ?? '', hold.priceId ?? '') };
   }
@@ -256,7 +239,7 @@ export class PrepaidWay implements WayToPay {
 }
 
 /** For the agent: what it would take. Atomic units. */
-const lacking = ({ amount, asset }: RequestPrice, available: bigint) => ({
+export const lacking = ({ amount, asset }: { readonly amount: bigint; readonly asset: string }, available: bigint) => ({
   asset,
   needed: amount.toString(),
   available: available.toString(),

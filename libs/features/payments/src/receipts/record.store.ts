@@ -35,11 +35,14 @@ interface Row {
 
 /** The row of a payment of each way, by what its id begins with. */
 const SOURCES: Partial<Record<IdPrefix, string>> = {
-  [ID_PREFIXES.payment]: `SELECT id, provider_id, 'exact' AS way, encode(binding, 'hex') AS digest, pay_to, meter_id, price_id, reserved_at, served_at
+  [ID_PREFIXES.payment]: `SELECT id, provider_id, CASE WHEN facilitator IS NULL THEN 'exact' ELSE 'upto' END AS way, encode(binding, 'hex') AS digest, pay_to, meter_id, price_id, reserved_at, served_at
     FROM payments`,
   [ID_PREFIXES.voucher]: `SELECT v.id, v.provider_id, 'batch-settlement' AS way, encode(v.binding, 'hex') AS digest, c.receiver AS pay_to, v.meter_id, v.price_id,
     v.reserved_at, v.served_at FROM vouchers v JOIN channels c ON c.id = v.channel`,
-  [ID_PREFIXES.hold]: `SELECT id, provider_id, 'prepaid' AS way, fingerprint AS digest, NULL AS pay_to, meter_id, price_id, taken_at AS reserved_at, CASE WHEN state = 'captured' THEN ended_at END AS served_at FROM holds`,
+  [ID_PREFIXES.hold]: `SELECT h.id, h.provider_id, CASE WHEN h.key LIKE 'credit:%' THEN 'credit' ELSE 'prepaid' END AS way,
+      coalesce(encode(a.binding, 'hex'), h.fingerprint) AS digest, NULL AS pay_to, h.meter_id, h.price_id, h.taken_at AS reserved_at,
+      CASE WHEN h.state = 'captured' THEN h.ended_at END AS served_at
+    FROM holds h LEFT JOIN credit_attestations a ON a.hold_id = h.id`,
 };
 
 /** The first leg of everything that is posted about one payment. */
@@ -71,7 +74,9 @@ function recordedOf(row: Row): RecordedPayment {
     provider: row.provider_id,
     way: row.way,
     // A hold is bound to its request by the digest of that alone, which is kept in base64url.
-    digest: row.way === 'prepaid' ? Buffer.from(row.digest, 'base64url').toString('hex') : row.digest,
+    digest: /^[0-9a-f]{64}$/.test(row.digest)
+      ? row.digest
+      : Buffer.from(row.digest.split('.', 1)[0] ?? '', 'base64url').toString('hex'),
     payTo: row.pay_to ?? undefined,
     unit: row.unit ?? undefined,
     price: priced ? { model, definition, modifiers: modifiers ?? {}, asset, assetDecimals } : undefined,

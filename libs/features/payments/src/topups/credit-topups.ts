@@ -4,6 +4,7 @@ import { amount, assetId } from '@core/money';
 import type { CrashPoint } from '@core/settlement';
 import type { Ledger } from '@features/ledger';
 import type { IssueGrant, VoidGrant } from '@features/wallet';
+import type { Announce } from '@features/webhooks';
 import type { Writer, WriterTx } from '@platform/database';
 import { nextStep } from './next-step.js';
 import type { TopUp, TopUpState } from './top-up.js';
@@ -31,6 +32,7 @@ export class CreditTopUps {
     private readonly voids: Pick<VoidGrant, 'run'>,
     private readonly ledger: Ledger,
     private readonly crash: CrashPoint,
+    private readonly announce: Announce,
   ) {
     this.#store = new TopUpsStore(writer);
   }
@@ -66,7 +68,19 @@ export class CreditTopUps {
   /** What it became; undefined when nothing was to be done. */
   async #decide(topUp: TopUp): Promise<TopUpState | undefined> {
     if (topUp.state === 'provisional' && topUp.paymentState === 'failed') await this.#takeBack(topUp);
-    return this.writer.transaction((tx) => this.#step(tx, topUp));
+    return this.writer.transaction(async (tx) => {
+      const now = await this.#step(tx, topUp);
+      if (now === 'credited' || now === 'failed') await this.#tell(tx, topUp, now);
+      return now;
+    });
+  }
+
+  async #tell(tx: WriterTx, topUp: TopUp, now: 'credited' | 'failed'): Promise<void> {
+    const { id, provider, account, asset, payment } = topUp;
+    const data = { account, asset, topUp: id, amount: topUp.amount.toString(), payment };
+    const about = { provider, object: { id, version: 1 }, once: `topup ${id}` };
+    if (now === 'credited') await this.announce.add(tx, { ...about, type: 'topup.credited', data });
+    else await this.announce.add(tx, { ...about, type: 'topup.failed', data: { ...data, reason: 'not_paid' } });
   }
 
   async #step(tx: WriterTx, due: TopUp): Promise<TopUpState | undefined> {

@@ -5,6 +5,7 @@ import { Clock, type Instant, instant } from '@core/time';
 import { Ledger } from '@features/ledger';
 import { ExpireGrants, Holds, IssueGrant, RefundGrant, VoidGrant } from '@features/wallet';
 import { Eip3009Verifier, UsdcReader } from '@platform/chain';
+import { Announce } from '@features/webhooks';
 import { Database } from '@platform/database';
 import { SystemIds } from '@platform/system';
 import { verifyBooks } from '../../../../../test/support/books.js';
@@ -65,6 +66,7 @@ describe('balance that is bought', () => {
       new VoidGrant(database, ids),
       new Ledger(),
       crash,
+      new Announce(ids),
     ).run();
 
   const round = async () => {

@@ -1,9 +1,9 @@
 import { captureTopUp } from '@core/ledger';
 import { amount, type AssetId, assetId } from '@core/money';
 import type { PaymentState } from '@core/payments';
-import { postings } from '@features/ledger';
 import { big, type Writer, type WriterTx } from '@platform/database';
-import type { PaymentRow } from '../exact/payments.store.js';
+import { captureSale } from '../sales/capture-sale.js';
+import type { ClaimedPayment } from '../sales/sale.js';
 import type { TopUp, TopUpState } from './top-up.js';
 import { TOP_UP_DEFAULTS, type TopUpSettings } from './top-up-settings.js';
 
@@ -69,21 +69,11 @@ export class TopUpsStore {
    * Fixes what a claimed payment buys, for whom: payment, entry and top-up in one commit. Nothing happens to a payment that is not
    * reserved any more.
    */
-  async capture(id: string, payment: PaymentRow, account: string): Promise<void> {
+  async capture(id: string, payment: ClaimedPayment, account: string): Promise<void> {
     const charged = amount(assetId(payment.assetId), payment.amount);
     const entry = captureTopUp({ provider: payment.provider, account, payment: payment.id, charged });
-    const item = {
-      id: payment.id,
-      provider: payment.provider,
-      charged: payment.amount.toString(),
-      quantity: null,
-      transfers: postings([entry]),
-    };
     await this.writer.transaction(async (tx) => {
-      const captured = await tx.query('SELECT payment_id FROM capture_payments($1::jsonb)', [JSON.stringify([item])]);
-      if (captured.length === 0) return;
-      // A payment for a named account is that account's, whoever's wallet pays it.
-      await tx.query('UPDATE payments SET account_id = $2 WHERE id = $1 AND account_id <> $2', [payment.id, account]);
+      if (!(await captureSale(tx, payment, account, entry))) return;
       await tx.query(
         'INSERT INTO topups (id, provider_id, payment_id, account_id, asset, amount) VALUES ($1, $2, $3, $4, $5, $6)',
         [id, payment.provider, payment.id, account, payment.assetId, payment.amount.toString()],

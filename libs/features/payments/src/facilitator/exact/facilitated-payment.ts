@@ -67,7 +67,8 @@ export function readFacilitatedPayment(body: unknown, assets: readonly PaymentAs
   const terms = readTerms(body);
   if ('ok' in terms) return terms;
   const { given: network } = terms;
-  if (terms.scheme !== 'exact') return no('unsupported_scheme', 'scheme exact is settled here', network);
+  if (terms.scheme !== 'exact')
+    return no('unsupported_scheme', 'no such scheme is settled here in this version', network);
   if (terms.paid.scheme !== 'exact')
     return no('invalid_exact_evm_scheme', 'the payment is of another scheme than the terms', network);
   if (typeof terms.extra?.['name'] !== 'string' || typeof terms.extra['version'] !== 'string') {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { decodeSettlementResponse, exactPayloadOf, type PaymentRequirements } from '@core/x402';
-import { ANSWER, PaidPath, paymentOf, replyOf, USDC } from '../../../../../test/support/paid-path.js';
-import { Payer } from '../../../../../test/support/payer.js';
+import { ANSWER, PaidPath, paymentOf, replyOf, USDC } from '../../../../../../test/support/paid-path.js';
+import { Payer } from '../../../../../../test/support/payer.js';
 
 describe('a settlement that takes longer than anyone waits', () => {
   let path: PaidPath;
