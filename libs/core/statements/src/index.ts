@@ -1,3 +1,4 @@
+export { closePeriodOf, type ClosePlace, type DrawnUp, dueAtOf, periodAfter, statementContent } from './closing.js';
 export { type PostingKind, postingKind } from './posting-kind.js';
 export {
   type AdjustmentLine,
@@ -11,3 +12,14 @@ export {
   type StatementTotals,
   buildStatement,
 } from './statement.js';
+export {
+  afterStatementEvent,
+  issuedStanding,
+  openOf,
+  STATEMENT_STATES,
+  type StatementEvent,
+  type StatementStanding,
+  type StatementState,
+  type StatementVerdict,
+  statementNumber,
+} from './statement-state.js';

@@ -48,12 +48,12 @@ export interface PaidLine extends LineSubject {
 
 export type ChargeLine = MeteredLine | PaidLine;
 
-/** How a payment came: a transfer of its own, vouchers of a channel, or value that was paid or given before. */
-export type PaymentRail = 'usdc' | 'channel' | 'prepaid';
+/** How a payment came: a transfer of its own, vouchers of a channel, value that was paid or given before, or by card or bank. */
+export type PaymentRail = 'usdc' | 'channel' | 'prepaid' | 'stripe';
 
 /** A payment, or the return of one that is proven not to have happened; what a channel or a grant paid in the period is one line. */
 export interface PaymentLine {
-  /** `pay_…`, `chn_…` or `grt_…` */
+  /** `pay_…`, `chn_…` or `grt_…`; what was collected for a statement: what collected it. */
   readonly payment: string;
   readonly rail: PaymentRail;
   /** How many requests it paid for. */

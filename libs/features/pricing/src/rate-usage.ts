@@ -106,18 +106,58 @@ export class RateUsage {
     return [...problems.values()];
   }
 
+  /**
+   * Rates what waits of some accounts of a provider's service before an instant, whenever it is due: before their books are closed. What
+   * cannot be rated as it is stays due.
+   * @returns accounts whose rating failed for a reason of ours, with the reason
+   */
+  async rateAccounts(
+    provider: string,
+    accounts: readonly string[],
+    before: Instant,
+  ): Promise<ReadonlyMap<string, unknown>> {
+    await this.rollUp.run({ through: 'now' });
+    const failed = new Map<string, unknown>();
+    for (const round of ['metered', 'without a meter']) {
+      let after: DueKey | undefined;
+      do {
+        const page = await this.database.forProvider(provider, (tx) =>
+          this.#store.waitingBefore(tx, before, after, PAGE, accounts),
+        );
+        const some = page.filter(({ meter }) => (meter === '') === (round !== 'metered'));
+        await this.#eachOf(some, ({ account }, outcome) => {
+          if (outcome.status === 'rejected') failed.set(account, outcome.reason);
+        });
+        after = page.length === PAGE ? page.at(-1) : undefined;
+      } while (after);
+    }
+    return failed;
+  }
+
   async #rateAll(
     page: readonly DueKey[],
     sum: { rated: number; changed: number; problems: number },
     errors: unknown[],
   ): Promise<void> {
+    await this.#eachOf(page, (_, outcome) => {
+      sum.rated += 1;
+      if (outcome.status === 'rejected') errors.push(outcome.reason);
+      else if ('problem' in outcome.value) sum.problems += 1;
+      else sum.changed += outcome.value.changed;
+    });
+  }
+
+  async #eachOf(
+    page: readonly DueKey[],
+    rated: (due: DueKey, outcome: PromiseSettledResult<Outcome>) => void,
+  ): Promise<void> {
     for (let i = 0; i < page.length; i += AT_ONCE) {
-      for (const outcome of await Promise.allSettled(page.slice(i, i + AT_ONCE).map((due) => this.#rate(due)))) {
-        sum.rated += 1;
-        if (outcome.status === 'rejected') errors.push(outcome.reason);
-        else if ('problem' in outcome.value) sum.problems += 1;
-        else sum.changed += outcome.value.changed;
-      }
+      const some = page.slice(i, i + AT_ONCE);
+      const outcomes = await Promise.allSettled(some.map((due) => this.#rate(due)));
+      some.forEach((due, n) => {
+        const outcome = outcomes[n];
+        if (outcome) rated(due, outcome);
+      });
     }
   }
 

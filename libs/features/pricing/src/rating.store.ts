@@ -58,16 +58,18 @@ export class RatingStore {
     return rows.map((row) => ({ provider: row.providerId, account: row.accountId, meter: row.meterId }));
   }
 
-  /** Due rows that concern service before an instant, whenever they are due, after a place. */
+  /** Due rows that concern service before an instant, whenever they are due, after a place; of some accounts, or all. */
   async waitingBefore(
     tx: Tx,
     before: Instant,
     after: DueKey | undefined,
     limit: number,
+    accounts?: readonly string[],
   ): Promise<(DueKey & { problem?: string })[]> {
     const rows = await tx.$queryRaw<(DueColumns & { problem: string | null })[]>`
       SELECT provider_id, account_id, meter_id, problem FROM rating_due
-      WHERE since < ${formatInstant(before)}::timestamptz AND (account_id, meter_id) > (${after?.account ?? ''}, ${after?.meter ?? ''})
+      WHERE since < ${formatInstant(before)}::timestamptz AND (${accounts === undefined}::boolean OR account_id = ANY (${[...(accounts ?? [])]}::text[]))
+        AND (account_id, meter_id) > (${after?.account ?? ''}, ${after?.meter ?? ''})
       ORDER BY account_id, meter_id LIMIT ${limit}`;
     return rows.map((row) => ({ ...keyOf(row), ...(row.problem === null ? {} : { problem: row.problem }) }));
   }

@@ -1,9 +1,19 @@
 import { ID_PREFIXES, type IdSource } from '@core/ids';
-import { type Entry, accrueUsage } from '@core/ledger';
-import { type Decimal, ZERO, addDecimals, amount, compareDecimals, fromAtomic, subtractDecimals } from '@core/money';
+import { accrueUsage } from '@core/ledger';
+import {
+  type AssetId,
+  type Decimal,
+  ZERO,
+  addDecimals,
+  amount,
+  compareDecimals,
+  fromAtomic,
+  subtractDecimals,
+} from '@core/money';
 import { type LinePart, carryFraction } from '@core/pricing';
-import { type Instant, type Period, monthOf } from '@core/time';
-import { Ledger } from '@features/ledger';
+import { type Instant, type Period, addMs, monthOf } from '@core/time';
+import { ClosedBooks, Ledger } from '@features/ledger';
+import { CreditLines } from '@features/wallet';
 import type { Tx } from '@platform/database';
 import { ChargeStore, type ChargeTotals, type StoredCharge } from './charge.store.js';
 import { PriceBook, type StoredPrice } from './price-book.js';
@@ -37,6 +47,35 @@ interface Draft {
   readonly frozen: boolean;
 }
 
+/** A charge as it is set, and what that changes. */
+interface ChargeChange {
+  readonly charge: StoredCharge;
+  /** What it was before, atomic units. */
+  readonly before: bigint;
+  readonly quantity: Decimal;
+  readonly atomic: bigint;
+}
+
+/**
+ * When the setting of a charge is effective. What is charged in a month that is over belongs to its last millisecond, as long as the
+ * account's books are open there; undefined: when it is recorded.
+ */
+function effectiveAt(window: Period, closedUntil: Instant | undefined, now: Instant): Instant | undefined {
+  const last = addMs(window.end, -1);
+  return last < now && (closedUntil === undefined || last >= closedUntil) ? last : undefined;
+}
+
+const accrualOf = (key: DueKey, { charge, before }: ChargeChange) =>
+  accrueUsage({
+    provider: key.provider,
+    account: key.account,
+    charge: charge.id,
+    revision: charge.revision,
+    meter: key.meter === '' ? WITHOUT_METER : key.meter,
+    before: amount(charge.asset, before),
+    after: amount(charge.asset, charge.atomic),
+  });
+
 /**
  * Makes an account's charges for a meter be what the targets say, and posts the differences. A charge in a closed period
  * stays as it is: what is missing to its target is a charge in the open month that names it.
@@ -45,6 +84,8 @@ export class SetCharges {
   readonly #store = new ChargeStore();
   readonly #book = new PriceBook();
   readonly #ledger = new Ledger();
+  readonly #books = new ClosedBooks();
+  readonly #lines = new CreditLines();
 
   constructor(private readonly ids: IdSource) {}
 
@@ -57,31 +98,33 @@ export class SetCharges {
 
     const drafts = this.#drafts(key, targets, stored, scope);
     const carried = await this.#carry(tx, key, drafts, prices, scope);
-    const entries: Entry[] = [];
-    const changed: StoredCharge[] = [];
-    for (const { before, after, frozen } of carried) {
-      if (frozen || !differs(before, after)) continue;
+    const changes = carried.flatMap(({ before, after, frozen }): ChargeChange[] => {
+      if (frozen || !differs(before, after)) return [];
       const charge = { ...after, revision: (before?.revision ?? 0) + 1 };
-      const change = {
-        quantity: subtractDecimals(charge.quantity, before?.quantity ?? ZERO),
-        atomic: charge.atomic - (before?.atomic ?? 0n),
-      };
-      await this.#store.set(tx, key.provider, charge, change);
-      changed.push(charge);
-      entries.push(
-        accrueUsage({
-          provider: key.provider,
-          account: key.account,
-          charge: charge.id,
-          revision: charge.revision,
-          meter: key.meter === '' ? WITHOUT_METER : key.meter,
-          before: amount(charge.asset, before?.atomic ?? 0n),
-          after: amount(charge.asset, charge.atomic),
-        }),
-      );
+      const quantity = subtractDecimals(charge.quantity, before?.quantity ?? ZERO);
+      return [{ charge, before: before?.atomic ?? 0n, quantity, atomic: charge.atomic - (before?.atomic ?? 0n) }];
+    });
+    if (changes.length > 0) await this.#write(tx, key, changes, scope.now);
+    return changes.map(({ charge }) => charge);
+  }
+
+  async #write(tx: Tx, key: DueKey, changes: readonly ChargeChange[], now: Instant): Promise<void> {
+    const closed = await this.#books.hold(tx, key.account);
+    const byInstant = new Map<Instant | undefined, ChargeChange[]>();
+    for (const change of changes) {
+      const at = effectiveAt(change.charge.window, closed, now);
+      byInstant.set(at, [...(byInstant.get(at) ?? []), change]);
     }
-    if (entries.length > 0) await this.#ledger.post(tx, ...entries);
-    return changed;
+    for (const [at, some] of byInstant)
+      await this.#ledger.effective(tx, at, async () => {
+        for (const { charge, quantity, atomic } of some)
+          await this.#store.set(tx, key.provider, charge, { quantity, atomic });
+        await this.#ledger.post(tx, ...some.map((change) => accrualOf(key, change)));
+      });
+    const owed = new Map<AssetId, bigint>();
+    for (const { charge, atomic } of changes) owed.set(charge.asset, (owed.get(charge.asset) ?? 0n) + atomic);
+    for (const [asset, change] of [...owed].sort(([a], [b]) => (a < b ? -1 : 1)))
+      await this.#lines.add(tx, { account: key.account, asset, change });
   }
 
   #drafts(

@@ -2,7 +2,7 @@ import pg from 'pg';
 import type { SentEvent } from '@core/metering';
 import { accrueUsage, capturePayment, failPayment, settlePayment } from '@core/ledger';
 import { type Asset, amount, erc20Asset } from '@core/money';
-import { Clock, type Instant, addMs, formatInstant, instant, parsePeriod, windowOf } from '@core/time';
+import { Clock, type Instant, addMs, formatInstant, instant, monthOf, parsePeriod, windowOf } from '@core/time';
 import { Ledger, LedgerReader, postings } from '@features/ledger';
 import { CreateMeter, IngestUsage, RollUpUsage } from '@features/metering';
 import { CreatePlan, CreatePrice, MoveAccount, RateUsage } from '@features/pricing';
@@ -322,9 +322,10 @@ describe('opening + charges − payments + adjustments = closing = the ledger (M
       [seeded.provider, formatInstant(period.start)],
     );
     await use('calls', addMs(before, -1_000));
-    const lines = only(await read()).lines.charges;
+    // What was charged before the close belongs to the month that was over; what corrects it, to the open one.
+    const lines = [...only(await read(monthOf(before))).lines.charges, ...only(await read()).lines.charges];
     expect(lines).toMatchObject([
-      { quantity: '1', amount: { atomic: '4000' } },
+      { quantity: '1', amount: { atomic: '4000' }, charge: original?.id },
       { quantity: '1', amount: { atomic: '4000' }, corrects: original?.id },
     ]);
     const services = lines.map((line) => ('serviceStart' in line ? line.serviceStart : ''));

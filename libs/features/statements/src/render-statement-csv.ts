@@ -2,7 +2,9 @@ import { stringify } from 'csv-stringify/sync';
 import { formatDecimal, fromAtomic } from '@core/money';
 import type { ChargeLine, MeteredLine, PaymentLine } from '@core/statements';
 import { formatInstant } from '@core/time';
+import type { IssuedStatement } from './issued-statement.js';
 import type { Statement } from './read-statement.js';
+import { termsOf } from './render-statement-json.js';
 
 type Section = Statement['sections'][number];
 
@@ -43,6 +45,12 @@ const COLUMNS = [
   'block_number',
   'block_hash',
   'description',
+  'statement_id',
+  'statement_number',
+  'issued_at',
+  'due_at',
+  'payment_terms',
+  'content_hash',
 ] as const;
 
 type Row = Partial<Record<(typeof COLUMNS)[number], string>>;
@@ -52,10 +60,11 @@ const text = (value: string): string => (/^[=+\-@\t\r]/.test(value) ? `'${value}
 
 /**
  * The statement as CSV: RFC 4180, UTF-8, a header row, dot decimals, instants in UTC. Rows: one `header`; per asset an
- * opening `total`, its `charge`, `payment` and `adjustment` rows, and the other `total`s, closing last.
+ * opening `total`, its `charge`, `payment` and `adjustment` rows, and the other `total`s, closing last. Of an issued statement, what it asks
+ * for and what became of that follows the closing.
  */
 export function renderStatementCsv(statement: Statement): string {
-  const { provider, account, period, status, sections } = statement;
+  const { provider, account, period, status, sections, issued } = statement;
   const header: Row = {
     record: 'header',
     provider_name: text(provider.name),
@@ -63,12 +72,34 @@ export function renderStatementCsv(statement: Statement): string {
     account_name: text(account.name ?? ''),
     period_start: formatInstant(period.start),
     period_end: formatInstant(period.end),
-    time_zone: 'UTC',
-    status,
+    time_zone: issued?.zone ?? 'UTC',
+    status: issued?.state ?? status,
+    ...(issued ? issuedCells(issued) : {}),
   };
-  const rows = [header, ...sections.flatMap(sectionRows)];
+  const rows = [
+    header,
+    ...sections.flatMap(sectionRows),
+    ...sections.flatMap((section) => (issued ? standingRows(issued, section) : [])),
+  ];
   return stringify(rows, { header: true, columns: [...COLUMNS], record_delimiter: 'windows' });
 }
+
+const issuedCells = (issued: IssuedStatement): Row => ({
+  asset: issued.asset,
+  statement_id: issued.id,
+  statement_number: issued.number,
+  issued_at: formatInstant(issued.issuedAt),
+  due_at: formatInstant(issued.dueAt),
+  payment_terms: termsOf(issued),
+  content_hash: issued.contentHash,
+});
+
+const standingRows = ({ due, paid, credited, writtenOff, open }: IssuedStatement, section: Section): Row[] =>
+  Object.entries({ due, paid, credited, written_off: writtenOff, open }).map(([kind, atomic]) => ({
+    record: 'total',
+    kind,
+    ...money(atomic, section),
+  }));
 
 function sectionRows(section: Section): Row[] {
   const total = (kind: keyof Section['totals']): Row => ({

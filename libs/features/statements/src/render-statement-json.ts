@@ -1,6 +1,7 @@
 import { formatDecimal, fromAtomic } from '@core/money';
 import type { ChargeLine, PaymentLine, StatementTotals } from '@core/statements';
 import { formatInstant } from '@core/time';
+import type { IssuedStatement } from './issued-statement.js';
 import type { Statement } from './read-statement.js';
 
 /** An amount as JSON carries it: atomic units, and whole units where the asset's decimal places are known. */
@@ -13,8 +14,9 @@ type Section = Statement['sections'][number];
 
 /** The statement as an object of JSON values. Amounts and quantities are decimal strings, instants RFC 3339 in UTC. */
 export function renderStatementJson(statement: Statement) {
-  const { provider, account, period, readAt, status, sections } = statement;
+  const { provider, account, period, readAt, status, sections, issued } = statement;
   return {
+    ...(issued ? { issued: renderIssuedJson(issued) } : {}),
     provider,
     account,
     period: { start: formatInstant(period.start), end: formatInstant(period.end) },
@@ -38,6 +40,39 @@ export function renderStatementJson(statement: Statement) {
     })),
   };
 }
+
+/** What an issued statement is, without its lines. Amounts are atomic units of its asset. */
+export const renderIssuedJson = (issued: IssuedStatement) => ({
+  id: issued.id,
+  number: issued.number,
+  account: issued.account,
+  asset: issued.asset,
+  period: { start: formatInstant(issued.period.start), end: formatInstant(issued.period.end), zone: issued.zone },
+  issuedAt: formatInstant(issued.issuedAt),
+  dueAt: formatInstant(issued.dueAt),
+  terms: termsOf(issued),
+  state: issued.state,
+  opening: issued.opening.toString(),
+  charges: issued.charges.toString(),
+  payments: issued.payments.toString(),
+  adjustments: issued.adjustments.toString(),
+  closing: issued.closing.toString(),
+  due: issued.due.toString(),
+  paid: issued.paid.toString(),
+  credited: issued.credited.toString(),
+  writtenOff: issued.writtenOff.toString(),
+  open: issued.open.toString(),
+  contentHash: issued.contentHash,
+  version: issued.version,
+});
+
+/** In the words people write on invoices. */
+export const termsOf = ({ issuedAt, dueAt }: IssuedStatement): string =>
+  dueAt > issuedAt ? `net ${Math.floor((dueAt - issuedAt) / DAY_MS)} days` : 'due on issue';
+
+const DAY_MS = 86_400_000;
+
+export type IssuedStatementJson = ReturnType<typeof renderIssuedJson>;
 
 export type StatementJson = ReturnType<typeof renderStatementJson>;
 

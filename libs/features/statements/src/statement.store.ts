@@ -12,6 +12,10 @@ export interface Movement {
   readonly reference: string;
   readonly atomic: bigint;
   readonly at: Instant;
+  /** Code of the ledger account on the other side. */
+  readonly counter: string;
+  /** In the order they were recorded. */
+  readonly order: bigint;
 }
 
 /** What setting a charge changed. */
@@ -21,7 +25,7 @@ interface ChargeChange {
   readonly atomic: bigint;
 }
 
-/** All that happened to an account's receivable, seen at one moment. */
+/** All that happened to an account's receivables, seen at one moment. */
 export interface PeriodSnapshot {
   readonly opening: ReadonlyMap<AssetId, bigint>;
   /** The ledger's balance at the end of the period. */
@@ -58,6 +62,8 @@ interface SnapshotRow {
   amount: string;
   quantity: string;
   at: Date;
+  counter: string;
+  ord: bigint;
 }
 
 const hex = (bytes: Uint8Array): string => `0x${Buffer.from(bytes).toString('hex')}`;
@@ -70,31 +76,34 @@ const CHUNK = 5_000;
 
 export class StatementStore {
   /**
-   * Opening, closing, and all between, in one statement and hence from one snapshot: transfers that commit meanwhile are in
+   * Opening, closing, and all between, of all receivables and without what moved between them, in one statement and hence from one snapshot: transfers that commit meanwhile are in
    * all of it or in none. Opening and closing are each summed from the first transfer on, independently of the lines.
    */
   async snapshot(tx: Tx, account: string, period: Period): Promise<PeriodSnapshot> {
     const [start, end] = [formatInstant(period.start), formatInstant(period.end)];
     const rows = await tx.$queryRaw<SnapshotRow[]>`
       WITH place AS (
-        SELECT la.id, la.asset FROM ledger_accounts la WHERE la.account_id = ${account} AND la.code = '1110'
+        SELECT la.id, la.asset FROM ledger_accounts la WHERE la.account_id = ${account} AND la.code IN ('1110', '1100', '1120')
       ), movement AS (
-        SELECT p.asset, t.id, t.posting_key, t.reason, t.reference, t.amount, t.effective_at
-        FROM place p JOIN transfers t ON t.debit_id = p.id WHERE t.effective_at < ${end}::timestamptz
+        SELECT p.asset, t.id, t.posting_key, t.reason, t.reference, t.amount, t.effective_at, t.credit_id AS counter
+        FROM place p JOIN transfers t ON t.debit_id = p.id
+        WHERE t.effective_at < ${end}::timestamptz AND t.credit_id NOT IN (SELECT id FROM place)
         UNION ALL
-        SELECT p.asset, t.id, t.posting_key, t.reason, t.reference, -t.amount, t.effective_at
-        FROM place p JOIN transfers t ON t.credit_id = p.id WHERE t.effective_at < ${end}::timestamptz
+        SELECT p.asset, t.id, t.posting_key, t.reason, t.reference, -t.amount, t.effective_at, t.debit_id
+        FROM place p JOIN transfers t ON t.credit_id = p.id
+        WHERE t.effective_at < ${end}::timestamptz AND t.debit_id NOT IN (SELECT id FROM place)
       )
       SELECT 'opening' AS kind, asset, '' AS key, '' AS reason, '' AS reference,
-        coalesce(sum(amount) FILTER (WHERE effective_at < ${start}::timestamptz), 0)::text AS amount, '0' AS quantity, ${start}::timestamptz AS at, 0::bigint AS ord
+        coalesce(sum(amount) FILTER (WHERE effective_at < ${start}::timestamptz), 0)::text AS amount, '0' AS quantity, ${start}::timestamptz AS at,
+        0::bigint AS ord, '' AS counter
       FROM movement GROUP BY asset
       UNION ALL
-      SELECT 'closing', asset, '', '', '', sum(amount)::text, '0', ${end}::timestamptz, 0 FROM movement GROUP BY asset
+      SELECT 'closing', asset, '', '', '', sum(amount)::text, '0', ${end}::timestamptz, 0, '' FROM movement GROUP BY asset
       UNION ALL
-      SELECT 'movement', asset, posting_key, reason, reference, amount::text, '0', effective_at, id
-      FROM movement WHERE effective_at >= ${start}::timestamptz
+      SELECT 'movement', m.asset, m.posting_key, m.reason, m.reference, m.amount::text, '0', m.effective_at, m.id, other.code
+      FROM movement m JOIN ledger_accounts other ON other.id = m.counter WHERE m.effective_at >= ${start}::timestamptz
       UNION ALL
-      SELECT 'change', '', charge_id, '', '', sum(amount_change)::text, sum(quantity_change)::text, max(rated_at), 0
+      SELECT 'change', '', charge_id, '', '', sum(amount_change)::text, sum(quantity_change)::text, max(rated_at), 0, ''
       FROM charge_revisions
       WHERE account_id = ${account} AND rated_at >= ${start}::timestamptz AND rated_at < ${end}::timestamptz
       GROUP BY charge_id
@@ -113,6 +122,8 @@ export class StatementStore {
           reference: row.reference,
           atomic: big(row.amount),
           at: at(row.at),
+          counter: row.counter,
+          order: row.ord,
         })),
       changes: rows
         .filter(({ kind }) => kind === 'change')
