@@ -6,7 +6,6 @@ export {
   cancelRefund,
   captureTopUp,
   expireGrant,
-  failTopUp,
   issueGrant,
   loseTopUp,
   refundGrant,
@@ -17,3 +16,24 @@ export {
   voidGrant,
 } from './recipes/wallet.js';
 export { captureByVoucher, loseClaim, recoverClaim, settleClaim } from './recipes/channels.js';
+export { billStatement } from './recipes/deferred.js';
+export {
+  carryRemainder,
+  collect,
+  failDebit,
+  returnCollected,
+  startDebit,
+  writeOffStatement,
+} from './recipes/collections.js';
+export { legsAtPar } from './recipes/at-par.js';
+export { failUnapplied } from './recipes/unapplied.js';
+export { applyStatementPayment, captureStatementPayment } from './recipes/statement-payments.js';
+export {
+  loseCheckout,
+  makeAvailable,
+  oweCardRefund,
+  payOut,
+  postMovement,
+  receiveCheckout,
+  type StripeMovement,
+} from './recipes/stripe.js';

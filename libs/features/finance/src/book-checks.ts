@@ -1,5 +1,7 @@
 import type { BookCheck } from './book-check.js';
 import { CHANNEL_CHECKS } from './channel-checks.js';
+import { STATEMENT_CHECKS } from './statement-checks.js';
+import { STRIPE_CHECKS } from './stripe-checks.js';
 import { TOP_UP_CHECKS } from './topup-checks.js';
 import { WALLET_CHECKS } from './wallet-checks.js';
 
@@ -13,6 +15,7 @@ export const BOOK_CHECKS: readonly BookCheck[] = [
   ...CHANNEL_CHECKS,
   ...WALLET_CHECKS,
   ...TOP_UP_CHECKS,
+  ...STRIPE_CHECKS,
   {
     invariant: 'L1',
     says: 'every transfer moves a positive amount of one asset between two ledger accounts of that asset and provider',
@@ -171,7 +174,7 @@ export const BOOK_CHECKS: readonly BookCheck[] = [
     counted: 'SELECT count(*)::text AS n FROM charges WHERE corrects IS NOT NULL',
     faults: `SELECT 'charge ' || c.id || ' was set after its period was closed' AS fault
       FROM closed_periods p JOIN charges c ON c.provider_id = p.provider_id AND c.window_start < p.period_end
-      WHERE EXISTS (SELECT FROM charge_revisions r WHERE r.charge_id = c.id AND r.rated_at > p.closed_at)
+      WHERE c.rated_at > p.closed_at AND EXISTS (SELECT FROM charge_revisions r WHERE r.charge_id = c.id)
       UNION ALL
       SELECT 'charge ' || c.id || ' corrects ' || c.corrects || ', which is for something else'
       FROM charges c JOIN charges o ON o.id = c.corrects
@@ -182,4 +185,5 @@ export const BOOK_CHECKS: readonly BookCheck[] = [
       WHERE c.service_start < c.window_start
         AND NOT EXISTS (SELECT FROM closed_periods p WHERE p.provider_id = c.provider_id AND c.service_start < p.period_end)`,
   },
+  ...STATEMENT_CHECKS,
 ];

@@ -10,21 +10,21 @@ const booked = (
 ): string => `(SELECT la.account_id, la.asset, sum(CASE WHEN t.credit_id = la.id THEN t.amount ELSE -t.amount END) AS balance
   FROM ledger_accounts la JOIN transfers t ON la.id IN (t.debit_id, t.credit_id) WHERE la.code = '${code}' GROUP BY 1, 2)`;
 
-/** Invariants of balance that is bought, and of refunds that are sent. */
+/** Invariants of what we sell ourselves: balance that is bought and refunds that are sent, statements that are paid. */
 export const TOP_UP_CHECKS: readonly BookCheck[] = [
   {
     invariant: 'L4',
-    says: 'each payment that buys balance, or sends some back, has exactly the transfers of its state, each of its amount',
-    counted: "SELECT count(*)::text AS n FROM payments WHERE origin IN ('topup', 'refund')",
+    says: 'each payment that buys balance, pays a statement or sends balance back has exactly the transfers of its state, each of its amount',
+    counted: "SELECT count(*)::text AS n FROM payments WHERE origin IN ('topup', 'statement', 'refund')",
     faults: `SELECT 'payment ' || p.id || ' (' || p.state || ') has the wrong transfer ' || e.key AS fault
       FROM payments p, LATERAL (VALUES
-        ('capture:' || p.id || ':payment', p.origin = 'topup' AND p.state NOT IN ('reserved', 'voided')),
-        ('settle:' || p.id || ':receipt', p.origin = 'topup' AND p.state = 'settled'),
-        ('fail:' || p.id || ':return', p.origin = 'topup' AND p.state = 'failed'),
+        ('capture:' || p.id || ':payment', p.origin <> 'refund' AND p.state NOT IN ('reserved', 'voided')),
+        ('settle:' || p.id || ':receipt', p.origin <> 'refund' AND p.state = 'settled'),
+        ('fail:' || p.id || ':return', p.origin <> 'refund' AND p.state = 'failed'),
         ('settle:' || p.id || ':refund', p.origin = 'refund' AND p.state = 'settled'),
         ('capture:' || p.id || ':charge', false),
         ('fail:' || p.id || ':loss', false)) AS e (key, expected)
-      WHERE p.origin IN ('topup', 'refund') AND CASE WHEN e.expected THEN p.charged END IS DISTINCT FROM ${posted('e.key')}`,
+      WHERE p.origin IN ('topup', 'statement', 'refund') AND CASE WHEN e.expected THEN p.charged END IS DISTINCT FROM ${posted('e.key')}`,
   },
   {
     invariant: 'T1',
@@ -56,7 +56,13 @@ export const TOP_UP_CHECKS: readonly BookCheck[] = [
     says: 'what is owed back is what refunds owe; each is sent by at most one payment, which pays it',
     counted: 'SELECT count(*)::text AS n FROM refunds',
     faults: `SELECT 'account ' || account_id || ' is owed ' || coalesce(b.balance, 0) || ', its refunds say ' || coalesce(r.owed, 0) AS fault
-      FROM ${booked('2040')} b FULL JOIN (SELECT account_id, asset, sum(cash) FILTER (WHERE state IN ('owed', 'sending')) AS owed FROM refunds GROUP BY 1, 2) r
+      FROM ${booked('2040')} b FULL JOIN (SELECT account_id, asset, sum(owed) AS owed FROM (
+          SELECT account_id, asset, cash AS owed FROM refunds WHERE state IN ('owed', 'sending')
+          UNION ALL
+          SELECT account_id, 'iso4217:USD', cents FROM card_refunds WHERE state <> 'failed'
+          UNION ALL
+          SELECT account_id, 'iso4217:' || upper(currency), amount FROM stripe_movements
+          WHERE category IN ('refund', 'refund_failure') AND provider_id IS NOT NULL) o GROUP BY 1, 2) r
         USING (account_id, asset)
       WHERE coalesce(b.balance, 0) <> coalesce(r.owed, 0)
       UNION ALL
@@ -64,5 +70,19 @@ export const TOP_UP_CHECKS: readonly BookCheck[] = [
       FROM refunds r LEFT JOIN payments p ON p.id = r.payment_id
       WHERE (r.state = 'paid') <> (p.state IS NOT DISTINCT FROM 'settled') OR (r.state = 'sending' AND (p.state IS NULL OR p.state = 'failed'))
         OR (p.id IS NOT NULL AND (p.origin <> 'refund' OR p.charged <> r.cash OR p.account_id <> r.account_id))`,
+  },
+  {
+    invariant: 'T4',
+    says: 'each captured payment for a statement pays it once: what the statement took is posted, and the rest is received and unapplied',
+    counted: 'SELECT count(*)::text AS n FROM statement_payments',
+    faults: `SELECT 'payment ' || p.id || ' (' || p.state || ') is captured and pays no statement' AS fault FROM payments p
+      WHERE p.origin = 'statement' AND p.state NOT IN ('reserved', 'voided') AND NOT EXISTS (SELECT FROM statement_payments s WHERE s.payment_id = p.id)
+      UNION ALL
+      SELECT 'statement payment ' || p.id || ' (' || p.state || ') of ' || p.amount || ' has a payment (' || y.state || ') of ' || coalesce(y.charged, 0)
+        || ', took ' || p.applied || ', the ledger says ' || coalesce(${posted("'apply:' || p.id || ':applied'")}, 0)
+      FROM statement_payments p JOIN payments y ON y.id = p.payment_id JOIN statements s ON s.id = p.statement_id
+      WHERE y.origin <> 'statement' OR y.charged IS DISTINCT FROM p.amount OR y.account_id <> p.account_id OR s.account_id <> p.account_id
+        OR y.asset_id <> p.asset OR (p.state = 'applied' AND y.state <> 'settled') OR (p.state = 'failed' AND y.state <> 'failed')
+        OR p.applied <> coalesce(${posted("'apply:' || p.id || ':applied'")}, 0)`,
   },
 ];

@@ -23,6 +23,8 @@ interface EndedRow {
   pay_to: string;
   nonce: string;
   charged: string;
+  facilitator: string | null;
+  permit2_nonce: string | null;
   transaction: string | null;
   reserved_at: string;
   attempts: number;
@@ -75,7 +77,8 @@ async function findings(snapshot: Snapshot): Promise<Finding[]> {
 }
 
 const endedPayments = (snapshot: Snapshot, chainId: number): Promise<EndedRow[]> =>
-  snapshot.query<EndedRow>(`SELECT id, state, asset, payer, pay_to, encode(nonce, 'hex') AS nonce, charged::text, encode(transaction, 'hex') AS transaction,
+  snapshot.query<EndedRow>(`SELECT id, state, asset, payer, pay_to, encode(nonce, 'hex') AS nonce, charged::text, facilitator, permit2_nonce::text,
+      encode(transaction, 'hex') AS transaction,
       extract(epoch FROM reserved_at)::bigint::text AS reserved_at, attempts
     FROM payments WHERE chain_id = ${chainId} AND state IN ('settled', 'failed') ORDER BY id`);
 
@@ -87,6 +90,9 @@ const expectedOf = (row: EndedRow) => ({
   nonce: hex(row.nonce),
   payTo: hex(row.pay_to),
   value: BigInt(row.charged),
+  ...(row.facilitator === null || row.permit2_nonce === null
+    ? {}
+    : { ceiling: { facilitator: hex(row.facilitator), nonce: BigInt(row.permit2_nonce) } }),
 });
 
 /** Each settled payment has its two events in a successful transaction that the chain has now. */

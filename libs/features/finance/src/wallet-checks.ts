@@ -8,7 +8,7 @@ const BOOKED = `(SELECT la.account_id, la.asset, la.code, la.detail, sum(CASE WH
 export const WALLET_CHECKS: readonly BookCheck[] = [
   {
     invariant: 'L5',
-    says: 'no wallet is below its limit; what it has and holds is the sum of its grants and open holds',
+    says: 'no wallet is below what was taken on credit; what it has and holds is the sum of its grants and open holds',
     counted: 'SELECT count(*)::text AS n FROM wallets',
     faults: `SELECT 'the wallet of ' || w.account_id || ' has ' || w.posted || ' and holds ' || w.held || '; its grants have ' || g.remaining || ', its holds ' || h.open AS fault
       FROM wallets w,
@@ -17,7 +17,7 @@ export const WALLET_CHECKS: readonly BookCheck[] = [
         LATERAL (SELECT coalesce(sum(amount), 0) AS open, coalesce(sum(credit), 0) AS credit FROM holds
           WHERE account_id = w.account_id AND asset = w.asset AND state = 'held') h
       WHERE w.posted <> g.remaining - w.owed OR w.held <> h.open OR w.credit_held <> h.credit OR w.held <> g.held + w.credit_held
-        OR w.posted - w.held < -w.credit_limit`,
+        OR w.posted - w.held < -(w.owed + w.credit_held)`,
   },
   {
     invariant: 'L3',

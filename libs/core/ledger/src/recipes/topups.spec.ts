@@ -1,16 +1,8 @@
 import { amount, assetId } from '@core/money';
 import type { Entry } from '../entry.js';
 import { settlePayment } from './payments.js';
-import {
-  cancelRefund,
-  captureTopUp,
-  failTopUp,
-  issueGrant,
-  loseTopUp,
-  refundGrant,
-  settleRefund,
-  voidGrant,
-} from './wallet.js';
+import { cancelRefund, captureTopUp, issueGrant, loseTopUp, refundGrant, settleRefund, voidGrant } from './wallet.js';
+import { failUnapplied } from './unapplied.js';
 
 const ASSET = assetId('eip155:84532/erc20:0x036cbd53842c5426634e7929541ec2318f3dcf7e');
 const of = (atomic: bigint) => amount(ASSET, atomic);
@@ -38,11 +30,11 @@ describe('balance that is bought', () => {
   });
 
   it('leaves nothing when its payment failed before it was given', () => {
-    expect(balances(captured, failTopUp(paid))).toEqual({});
+    expect(balances(captured, failUnapplied(paid))).toEqual({});
   });
 
   it('given before, loses what was used, and takes it from the loss again when that is taken back', () => {
-    const failed = failTopUp(paid);
+    const failed = failUnapplied(paid);
     const rest = voidGrant({ ...grant, value: of(70n), cash: of(70n), total: 70n });
     const lost = { provider: 'prv_1', account: 'acct_1', topUp: 'top_1' };
     const loss = loseTopUp({ ...lost, step: 1, change: of(30n) });

@@ -6,7 +6,6 @@ import {
   breakage,
   givenAway,
   givenAwayContra,
-  inTransit,
   prepaid,
   promotions,
   receivable,
@@ -15,6 +14,7 @@ import {
   unapplied,
   wallet,
 } from './places.js';
+import { receiveUnapplied } from './unapplied.js';
 
 /** A grant as the books know it: value that was paid for is a debt until it is used, value given away is a memo until then. */
 interface BookedGrant {
@@ -174,32 +174,7 @@ export function renewGrant(renewed: {
 }
 
 /** Balance was bought: its payment is on its way, and what it pays for is not given yet. */
-export const captureTopUp = (paid: PaidCharge): Entry =>
-  entry(
-    { provider: paid.provider, name: `capture:${paid.payment}`, reference: paid.payment, reason: 'balance bought' },
-    [
-      {
-        leg: 'payment',
-        debit: inTransit(paid.charged.asset),
-        credit: unapplied(paid.charged.asset, paid.account),
-        amount: paid.charged,
-      },
-    ],
-  );
-
-/** The payment is proven not to have happened: there is no receipt, and as nothing was delivered for it, no loss either. */
-export const failTopUp = (paid: PaidCharge): Entry =>
-  entry(
-    { provider: paid.provider, name: `fail:${paid.payment}`, reference: paid.payment, reason: 'payment proven failed' },
-    [
-      {
-        leg: 'return',
-        debit: unapplied(paid.charged.asset, paid.account),
-        credit: inTransit(paid.charged.asset),
-        amount: paid.charged,
-      },
-    ],
-  );
+export const captureTopUp = (paid: PaidCharge): Entry => receiveUnapplied(paid, 'balance bought');
 
 /**
  * Balance given before its payment was final was used, and the payment failed: that much is lost. `change` is what came to the
