@@ -36,6 +36,14 @@ const events = z.object({ data: z.array(z.object({ state: z.string() })) });
 const newKey = z.object({ secret: z.string() });
 const wallet = z.object({ balances: z.array(z.object({ available: z.string() })) });
 
+const made = z.object({ id: z.string() });
+const page = z.object({ url: z.string() });
+const listed = z.object({ data: z.array(z.unknown()) });
+const lines = z.object({ data: z.array(z.object({ available: z.string() })) });
+
+/** 10 USDC, atomic units. */
+const CREDIT = '10000000';
+
 /** 0.10 USDC, atomic units. */
 const GIVEN = '100000';
 
@@ -70,6 +78,27 @@ export class Books {
     const made = newKey.parse(JSON.parse(await this.#post(`/v1/accounts/${account}/keys`, { name: 'demo agent' })));
     const { balances: assets } = wallet.parse(JSON.parse(await this.#get(`/v1/accounts/${account}/wallet`)));
     return { key: made.secret, available: BigInt(assets[0]?.available ?? 0) };
+  }
+
+  /**
+   * An account that works now and is billed by the month, with a line of credit and a key that may spend it.
+   * @param giveCard what its holder does on the page that asks for a card; undefined where a person has to
+   */
+  async giveCredit(
+    giveCard: ((page: string) => void) | undefined,
+  ): Promise<{ readonly account: string; readonly key: string; readonly available: bigint }> {
+    const { id: account } = made.parse(JSON.parse(await this.#post('/v1/accounts', { name: 'billed-by-the-month' })));
+    const path = `/v1/accounts/${account}`;
+    await this.#put(`${path}/terms`, { period: 'month', rails: ['card', 'usdc'], dueDays: 7 });
+    await this.#put(`${path}/credit`, { limit: CREDIT });
+    const methods = listed.parse(JSON.parse(await this.#get(`${path}/payment-methods`)));
+    if (giveCard && methods.data.length === 0) {
+      const back = { successUrl: this.apiUrl, cancelUrl: this.apiUrl };
+      giveCard(page.parse(JSON.parse(await this.#post(`${path}/payment-methods`, back))).url);
+    }
+    const key = newKey.parse(JSON.parse(await this.#post(`${path}/keys`, { name: 'demo agent' })));
+    const { data } = lines.parse(JSON.parse(await this.#get(`${path}/credit`)));
+    return { account, key: key.secret, available: BigInt(data[0]?.available ?? 0) };
   }
 
   /** Waits until what was received of an account's usage counts. */
@@ -119,6 +148,10 @@ export class Books {
 
   #post(path: string, body: object): Promise<string> {
     return this.#ask('POST', path, JSON.stringify(body));
+  }
+
+  #put(path: string, body: object): Promise<string> {
+    return this.#ask('PUT', path, JSON.stringify(body));
   }
 
   async #ask(method: string, path: string, body?: string): Promise<string> {

@@ -10,6 +10,7 @@ export class DataFolder {
   readonly files: string;
   readonly logs: string;
   readonly statements: string;
+  readonly stripe: string;
   readonly secrets: string;
   readonly environment: string;
   readonly #lock: string;
@@ -22,6 +23,7 @@ export class DataFolder {
     this.files = within('files');
     this.logs = within('logs');
     this.statements = within('statements');
+    this.stripe = within('stripe-stand-in.json');
     this.secrets = within('secrets.json');
     this.environment = within('environment');
     this.#lock = within('start.lock');
@@ -68,8 +70,8 @@ export class DataFolder {
   /** Throws away what a start made, and only that. */
   empty(): void {
     emptyPostgres(this.postgres);
-    const { redis, chain, files, logs, statements, secrets, environment } = this;
-    for (const made of [redis, chain, files, logs, statements, secrets, environment]) {
+    const { redis, chain, files, logs, statements, stripe, secrets, environment } = this;
+    for (const made of [redis, chain, files, logs, statements, stripe, secrets, environment]) {
       rmSync(made, { recursive: true, force: true });
     }
   }

@@ -27,6 +27,9 @@ export const channelLine = ({
 export const balanceLine = ({ calls, charged, milliseconds }: Calls, available: bigint): string =>
   `Agent paid ${calls} calls from a balance of ${usdc(available)} by showing a key: charged ${usdc(charged)}, ${milliseconds} ms in all`;
 
+export const creditLine = ({ calls, charged, milliseconds }: Calls, available: bigint): string =>
+  `Agent made ${calls} calls on credit, of ${usdc(available)} that were left: charged ${usdc(charged)}, ${milliseconds} ms in all; its card pays the month's statement`;
+
 export const fundingLine = (address: string, balance: bigint): string => `Agent ${address} holds ${usdc(balance)}`;
 
 /** What became of the demo, in tables. */
@@ -69,9 +72,16 @@ function inUnits(asset: string, balance: string): string {
 /** Where everything is, and lines to paste. */
 export function printWhereToGo(
   { apiUrl, workerUrl }: Services,
-  parts: { demoUrl: string; chainUrl: string; keys: DemoKeys; wallets: Wallets; data: DataFolder },
+  parts: {
+    demoUrl: string;
+    chainUrl: string;
+    standInUrl: string | undefined;
+    keys: DemoKeys;
+    wallets: Wallets;
+    data: DataFolder;
+  },
 ): void {
-  const { demoUrl, chainUrl, keys, wallets, data } = parts;
+  const { demoUrl, chainUrl, standInUrl, keys, wallets, data } = parts;
   section('Here', [
     ['api', apiUrl],
     ['its pages', `${apiUrl}/docs`],
@@ -80,6 +90,7 @@ export function printWhereToGo(
     ['', `${workerUrl}/metrics`],
     ['demo provider', demoUrl],
     ['chain', chainUrl],
+    ...(standInUrl === undefined ? [] : [['stand-in for Stripe', standInUrl] as const]),
     ['logs', data.logs],
     ['keys', data.secrets],
     ['agent wallet', wallets.agent.address],

@@ -8,6 +8,7 @@ import type { DataFolder } from './data-folder.js';
 import type { Ports } from './ports.js';
 import type { Running } from './running.js';
 import type { Secrets } from './secrets.js';
+import type { LocalStripe } from './local-stripe.js';
 import type { Servers } from './servers.js';
 import type { Wallets } from './wallets.js';
 
@@ -21,8 +22,16 @@ export interface Services {
   readonly workerUrl: string;
 }
 
+interface ServiceParts {
+  readonly servers: Servers;
+  readonly ports: Ports;
+  readonly secrets: Secrets;
+  readonly wallets: Wallets;
+  readonly stripe: LocalStripe;
+}
+
 /** What api, worker and the commands read: the variables of a deployment, with the local servers in them. */
-function variablesOf(servers: Servers, ports: Ports, secrets: Secrets, wallets: Wallets): Record<string, string> {
+function variablesOf({ servers, ports, secrets, wallets, stripe }: ServiceParts): Record<string, string> {
   return {
     NODE_ENV: 'development',
     DATABASE_URL: servers.database.app,
@@ -44,8 +53,12 @@ function variablesOf(servers: Servers, ports: Ports, secrets: Secrets, wallets: 
     CHAIN_POLL_MS: '500',
     RATE_AFTER_MS: '1000',
     RELAYER_KEYS: wallets.relayers.map(({ privateKey }) => privateKey).join(','),
+    UPTO_FACILITATORS: wallets.relayers.map(({ address }) => address).join(','),
     CHANNEL_AUTHORIZER_KEY: wallets.authorizer.privateKey,
     CLAIM_AFTER_SECONDS: '60',
+    // Who tries webhooks here receives them on this machine.
+    WEBHOOK_LOOPBACK: 'true',
+    ...stripe.variables,
   };
 }
 
@@ -69,11 +82,11 @@ function writeVariables(file: string, variables: Readonly<Record<string, string>
 
 /** Starts api and worker as processes of their own and waits until both say that they are ready. */
 export async function startServices(
-  parts: { servers: Servers; ports: Ports; secrets: Secrets; wallets: Wallets; data: DataFolder },
+  parts: ServiceParts & { readonly data: DataFolder },
   running: Running,
 ): Promise<Services> {
-  const { servers, ports, secrets, wallets, data } = parts;
-  const variables = variablesOf(servers, ports, secrets, wallets);
+  const { ports, data } = parts;
+  const variables = variablesOf(parts);
   writeVariables(data.environment, variables);
   const startApp = async (app: 'api' | 'worker', name: string, url: string): Promise<void> => {
     const server = await running.addServer(

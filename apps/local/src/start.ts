@@ -5,8 +5,17 @@ import { buyEverything, type Purchase } from './demo-agent.js';
 import { type DemoProvider, startDemoProvider } from './demo-provider.js';
 import { payByChannel, payFromBalance } from './demo-ways.js';
 import { choosePorts } from './ports.js';
-import { balanceLine, channelLine, fundingLine, printBooks, printWhereToGo, purchaseLine } from './printout.js';
+import {
+  balanceLine,
+  channelLine,
+  creditLine,
+  fundingLine,
+  printBooks,
+  printWhereToGo,
+  purchaseLine,
+} from './printout.js';
 import { elapsedSeconds, report } from './progress.js';
+import { type LocalStripe, startStripe } from './local-stripe.js';
 import type { Running } from './running.js';
 import { readSecrets } from './secrets.js';
 import { fundAgent, seed } from './seed.js';
@@ -26,13 +35,14 @@ export async function start(options: StartOptions, data: DataFolder, running: Ru
   const secrets = readSecrets(data.secrets);
 
   const servers = await startServers(data, ports, running);
+  const stripe = await startStripe({ data, ports, secrets }, running);
   // api and worker need the tables, not the seed, and take longer.
   const [keys, services] = await Promise.all([
     seed(servers, data.secrets, secrets, wallets).then((made) => {
       report('Demo provider, its keys, meters and prices');
       return made;
     }),
-    startServices({ servers, ports, secrets, wallets, data }, running),
+    startServices({ servers, ports, secrets, wallets, stripe, data }, running),
   ]);
   report(`api ${services.apiUrl} and worker ${services.workerUrl}`);
 
@@ -45,11 +55,12 @@ export async function start(options: StartOptions, data: DataFolder, running: Ru
   if (options.demo) {
     report(fundingLine(wallets.agent.address, await fundAgent(servers.usdc, wallets)));
     const books = new Books(apiUrl, keys.owner);
-    await demonstrate({ provider, agent: wallets.agent, chainUrl: servers.chain.url, books, data });
+    await demonstrate({ provider, agent: wallets.agent, chainUrl: servers.chain.url, books, stripe, data });
   }
   printWhereToGo(services, {
     demoUrl: provider.url,
     chainUrl: servers.chain.url,
+    standInUrl: stripe.standIn?.url,
     keys,
     wallets,
     data,
@@ -64,9 +75,10 @@ async function demonstrate(scene: {
   agent: Wallet;
   chainUrl: string;
   books: Books;
+  stripe: LocalStripe;
   data: DataFolder;
 }): Promise<void> {
-  const { provider, agent, chainUrl, books, data } = scene;
+  const { provider, agent, chainUrl, books, stripe, data } = scene;
   const purchases: Purchase[] = [];
   for await (const purchase of buyEverything(provider.url, agent)) {
     purchases.push(purchase);
@@ -81,6 +93,12 @@ async function demonstrate(scene: {
   report(channelLine(await payByChannel(provider.url, agent, chainUrl, CALLS)));
   const balance = await books.giveBalance(account);
   report(balanceLine(await payFromBalance(provider.url, balance.key, CALLS), balance.available));
+  const { standIn } = stripe;
+  // The last part of the page's address is the id of the session.
+  const giveCard = (page: string): void =>
+    void standIn?.drive.completeCheckout(page.split('/').at(-1) ?? '', { paymentMethod: 'pm_card_visa' });
+  const credit = await books.giveCredit(standIn && giveCard);
+  report(creditLine(await payFromBalance(provider.url, credit.key, CALLS), credit.available));
   await provider.reported();
   await books.counted(account);
   // A statement rates what it states, so the balances are read after it.
