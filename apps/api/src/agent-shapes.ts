@@ -7,7 +7,7 @@ import { atomicText, optionalTime, shown, time } from './fields.js';
 
 // Keys and identities of agents as they travel.
 
-const assetText = z.string().transform((text, context): AssetId => {
+export const assetText = z.string().transform((text, context): AssetId => {
   try {
     return assetId(text);
   } catch (error) {

@@ -24,9 +24,13 @@ export async function openAgentsOn({ database, writer, clock, ids, config }: Rim
     ids,
     pepper: config.KEY_PEPPER,
     signatures: await TextSignatures.create(),
-    directory: new WebKeyDirectory(new Outbound(), clock),
+    // Where agents reach us on this machine alone, that is where their directories may be too.
+    directory: new WebKeyDirectory(new Outbound({ loopback: isLocal(config) }), clock),
   });
 }
+
+const isLocal = ({ NODE_ENV, PUBLIC_URL }: Rim['config']): boolean =>
+  NODE_ENV !== 'production' && ['127.0.0.1', 'localhost'].includes(new URL(PUBLIC_URL).hostname);
 
 export const agentCommands = (agents: Agents, publicUrl: string): Provider[] => [
   { provide: CreateAgentKey, useValue: agents.createKey },

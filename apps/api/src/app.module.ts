@@ -8,12 +8,22 @@ import {
   ListKeys,
   ReadAccount,
   ReadProvider,
+  ReadTerms,
   RevokeKey,
+  SetTerms,
   UpdateProvider,
 } from '@features/accounts';
-import { LedgerReader } from '@features/ledger';
+import {
+  CollectionsReader,
+  CollectNow,
+  ManageMethods,
+  OpenCheckout,
+  openCollectNow,
+  RefundStatement,
+} from '@features/collections';
+import { Ledger, LedgerReader } from '@features/ledger';
 import { RateUsage } from '@features/pricing';
-import { ReadStatement } from '@features/statements';
+import { CloseDue, ReadIssued, ReadStatement } from '@features/statements';
 import { type DynamicModule, Module, type Provider } from '@nestjs/common';
 import { APP_FILTER, APP_INTERCEPTOR } from '@nestjs/core';
 import { Database, Writer } from '@platform/database';
@@ -28,6 +38,8 @@ import { AgentController } from './controllers/agent.controller.js';
 import { AgentKeysController } from './controllers/agent-keys.controller.js';
 import { AgreementsController } from './controllers/agreements.controller.js';
 import { BackfillsController } from './controllers/backfills.controller.js';
+import { CardRefundsController } from './controllers/card-refunds.controller.js';
+import { CollectionsController } from './controllers/collections.controller.js';
 import { EventsController } from './controllers/events.controller.js';
 import { GrantsController } from './controllers/grants.controller.js';
 import { HeldEventsController } from './controllers/held-events.controller.js';
@@ -37,19 +49,26 @@ import { LedgerController } from './controllers/ledger.controller.js';
 import { LimitsController } from './controllers/limits.controller.js';
 import { MetersController } from './controllers/meters.controller.js';
 import { API_DOCUMENT, OperationsController } from './controllers/operations.controller.js';
+import { PaymentMethodsController } from './controllers/payment-methods.controller.js';
 import { PeriodsController } from './controllers/periods.controller.js';
 import { PlansController } from './controllers/plans.controller.js';
 import { PricesController } from './controllers/prices.controller.js';
 import { ProviderController } from './controllers/provider.controller.js';
+import { IssuedStatementsController } from './controllers/issued-statements.controller.js';
 import { StatementsController } from './controllers/statements.controller.js';
+import { TermsController } from './controllers/terms.controller.js';
 import { UsageController } from './controllers/usage.controller.js';
 import { WalletController } from './controllers/wallet.controller.js';
+import { WebhookEndpointsController } from './controllers/webhook-endpoints.controller.js';
+import { WebhookEventsController } from './controllers/webhook-events.controller.js';
 import { meteringCommands } from './metering-commands.js';
 import { operations } from './operations.js';
 import { pricingCommands } from './pricing-commands.js';
 import { Readiness } from './readiness.js';
 import type { Rim } from './rim.js';
+import { openCheckoutOf } from './stripe.js';
 import { walletCommands } from './wallet-commands.js';
+import { webhookCommands } from './webhook-commands.js';
 
 /** The controllers and what they call. The rim is opened before and given in: tests give another one. */
 @Module({})
@@ -75,12 +94,29 @@ export class AppModule {
       built(CreateAccount, Database, IdSource, Clock),
       built(ListAccounts, Database),
       built(ReadAccount, Database),
+      built(ReadTerms, Database),
+      built(SetTerms, Database, Clock),
       ...agentCommands(agents, rim.config.PUBLIC_URL),
       built(LedgerReader),
       ...meteringCommands(rim),
       ...pricingCommands(),
       ...walletCommands(),
+      built(CollectionsReader),
+      built(ManageMethods, Database),
+      { provide: OpenCheckout, useValue: openCheckoutOf(rim) },
+      {
+        provide: RefundStatement,
+        useValue: new RefundStatement(rim.database, new Ledger(), rim.ids),
+      },
+      {
+        provide: CollectNow,
+        inject: [Database, IdSource, CollectionsReader],
+        useFactory: openCollectNow,
+      },
+      ...webhookCommands(rim.config),
       built(ReadStatement, Database, RateUsage, Clock),
+      built(ReadIssued, Database, Clock),
+      built(CloseDue, Writer, RateUsage, IdSource),
     ];
     const door: Provider[] = [
       built(IdempotentRequests, Database, Clock),
@@ -95,22 +131,29 @@ export class AppModule {
         AgentKeysController,
         AgreementsController,
         BackfillsController,
+        CardRefundsController,
+        CollectionsController,
         EventsController,
         GrantsController,
         HeldEventsController,
         IdentitiesController,
+        IssuedStatementsController,
         KeysController,
         LedgerController,
         LimitsController,
         MetersController,
         OperationsController,
+        PaymentMethodsController,
         PeriodsController,
         PlansController,
         PricesController,
         ProviderController,
         StatementsController,
+        TermsController,
         UsageController,
         WalletController,
+        WebhookEndpointsController,
+        WebhookEventsController,
       ],
       providers: [...ports, ...commands, ...door],
     };

@@ -1,8 +1,16 @@
 import type { PayableAssets, PaymentAsset } from '@core/payments';
 import type { ChainReader } from '@core/settlement';
-import { type AuthorizationVerifier, BATCH_CONTRACTS } from '@core/x402';
-import type { ChannelDoors } from '@features/payments';
-import { ChannelVerifier, Eip3009Verifier, EvmChannelChain, UsdcReader, UsdcRegistry } from '@platform/chain';
+import { type AuthorizationVerifier, BATCH_CONTRACTS, type Hex } from '@core/x402';
+import type { ChannelDoors, RelayDoors, UptoDoors } from '@features/payments';
+import {
+  ChannelVerifier,
+  Eip3009Verifier,
+  EvmChannelChain,
+  Permit2UptoVerifier,
+  UptoReader,
+  UsdcReader,
+  UsdcRegistry,
+} from '@platform/chain';
 import type { Config } from '@platform/config';
 import type { Rim } from './rim.js';
 
@@ -16,6 +24,10 @@ export interface ChainRim {
   readonly assets: PayableAssets;
   /** Absent where no key signs for channels. */
   readonly channels: ChannelDoors | undefined;
+  /** For servers that keep channels themselves. */
+  readonly relay: RelayDoors;
+  /** Absent where no relayer key is named that payers may name. */
+  readonly upto: UptoDoors | undefined;
   close(): void;
 }
 
@@ -48,6 +60,7 @@ export async function openChain({ config, clock, logger }: Rim): Promise<ChainRi
     timer.unref();
   };
   await check();
+  const channels = await openChannels(config);
   return {
     reader: new UsdcReader(
       { rpcUrl: config.CHAIN_RPC_URL, multicall: config.MULTICALL_ADDRESS, pollMs: config.CHAIN_POLL_MS },
@@ -56,7 +69,8 @@ export async function openChain({ config, clock, logger }: Rim): Promise<ChainRi
     verifier: await Eip3009Verifier.create(),
     tokens: [registry.token],
     assets: () => registry.payable(),
-    channels: await openChannels(config),
+    ...channels,
+    upto: await openUpto(config),
     close: () => {
       closed = true;
       clearTimeout(timer);
@@ -64,9 +78,8 @@ export async function openChain({ config, clock, logger }: Rim): Promise<ChainRi
   };
 }
 
-/** The key is the worker's to sign with; here it says which address offers have to name. */
-async function openChannels(config: Config): Promise<ChannelDoors | undefined> {
-  if (config.CHANNEL_AUTHORIZER_KEY === undefined) return undefined;
+/** The key is the worker's to sign with; here it says which address offers have to name, and whose channels are ours. */
+async function openChannels(config: Config): Promise<Pick<ChainRim, 'channels' | 'relay'>> {
   const chain = await EvmChannelChain.create({
     rpcUrl: config.CHAIN_RPC_URL,
     chainId: config.CHAIN_ID,
@@ -76,11 +89,22 @@ async function openChannels(config: Config): Promise<ChannelDoors | undefined> {
     authorizerKey: config.CHANNEL_AUTHORIZER_KEY,
     finality: config.CHAIN_FINALITY,
   });
+  const verifier = await ChannelVerifier.create(config.CHAIN_ID, BATCH_CONTRACTS);
+  const collector = BATCH_CONTRACTS.erc3009Collector;
+  const gate = { authorizer: chain.authorizer, withdrawDelay: config.CHANNEL_WITHDRAW_DELAY };
   return {
-    chain,
-    verifier: await ChannelVerifier.create(config.CHAIN_ID, BATCH_CONTRACTS),
-    authorizer: chain.authorizer,
-    collector: BATCH_CONTRACTS.erc3009Collector,
-    withdrawDelay: config.CHANNEL_WITHDRAW_DELAY,
+    channels: config.CHANNEL_AUTHORIZER_KEY === undefined ? undefined : { chain, verifier, collector, ...gate },
+    relay: { chain, verifier, collector },
+  };
+}
+
+/** Its keys are the worker's to send with; here their addresses say which ones offers may name. */
+async function openUpto(config: Config): Promise<UptoDoors | undefined> {
+  const [first, ...others] = (config.UPTO_FACILITATORS ?? []).map((address): Hex => `0x${address.slice(2)}`);
+  if (first === undefined) return undefined;
+  return {
+    reader: new UptoReader({ rpcUrl: config.CHAIN_RPC_URL, multicall: config.MULTICALL_ADDRESS }),
+    verifier: await Permit2UptoVerifier.create(config.CHAIN_ID),
+    facilitators: [first, ...others],
   };
 }

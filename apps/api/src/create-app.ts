@@ -1,3 +1,4 @@
+import { openStatementSweeps } from '@features/collections';
 import { IngestBatch, IngestUsage } from '@features/metering';
 import { openPayments } from '@features/payments';
 import { PriceBookCache } from '@features/pricing';
@@ -6,7 +7,7 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import { type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
 import type { Config } from '@platform/config';
 import { addHotRoutes, type DoorOptions, openDoor } from '@platform/http';
-import { Ed25519Keys } from '@platform/signing';
+import { checkSignature, Ed25519Keys } from '@platform/signing';
 import { NestLogger } from '@platform/telemetry';
 import { AgentCallers } from './agent-caller.js';
 import { openAgentsOn } from './agents.js';
@@ -16,6 +17,7 @@ import { ProviderKeyCheck } from './key-check.js';
 import { operations } from './operations.js';
 import { Readiness } from './readiness.js';
 import { closeRim, openRim, type Rim } from './rim.js';
+import { creditRoutes } from './routes/credit.routes.js';
 import { eventRoutes } from './routes/events.route.js';
 import { facilitatorRoutes } from './routes/facilitator.routes.js';
 import { gateRoutes } from './routes/gate.routes.js';
@@ -23,7 +25,10 @@ import { paymentRoutes } from './routes/payments.route.js';
 import { signingRoutes } from './routes/signing.routes.js';
 import { refundRoutes } from './routes/refunds.routes.js';
 import { resourceRoutes } from './routes/resources.routes.js';
+import { statementPaymentRoutes } from './routes/statement-payments.routes.js';
 import { streamRoutes } from './routes/stream.route.js';
+import { stripeWebhookRoutes } from './routes/stripe-webhook.route.js';
+import { takeStripeEventOf } from './stripe.js';
 import { topUpRoutes } from './routes/topups.routes.js';
 
 /** A running api. */
@@ -54,7 +59,10 @@ export async function createApp(config: Config, replaced: Partial<Rim> = {}): Pr
     assets: chain.assets,
     agents,
     channels: chain.channels,
+    relay: chain.relay,
+    upto: chain.upto,
     signer: signing,
+    checkSignature: signing && ((jws) => checkSignature(jws, { keys: [...signing.jwks().keys] })),
     settings: {
       publicUrl: config.PUBLIC_URL,
       quoteSecret: config.QUOTE_SECRET,
@@ -63,6 +71,13 @@ export async function createApp(config: Config, replaced: Partial<Rim> = {}): Pr
       staleSeconds: config.CHAIN_STALE_SECONDS,
       exposureCap: config.EXPOSURE_CAP === undefined ? undefined : BigInt(config.EXPOSURE_CAP),
     },
+  });
+  const sweeps = openStatementSweeps(payments, {
+    writer,
+    database,
+    assets: chain.assets,
+    ids,
+    settings: { publicUrl: config.PUBLIC_URL },
   });
   const keys = new ProviderKeyCheck(agents.authenticateKey);
   const options: DoorOptions = {
@@ -92,8 +107,11 @@ export async function createApp(config: Config, replaced: Partial<Rim> = {}): Pr
     ...signingRoutes(signing),
     ...facilitatorRoutes(payments),
     ...resourceRoutes(payments),
+    ...creditRoutes(payments, new AgentCallers(agents.authenticateKey, config.PUBLIC_URL)),
     ...topUpRoutes(payments, new AgentCallers(agents.authenticateKey, config.PUBLIC_URL)),
     ...refundRoutes(payments),
+    ...statementPaymentRoutes(sweeps),
+    ...stripeWebhookRoutes(takeStripeEventOf(rim)),
   ]);
   SwaggerModule.setup('docs', app, documentOf(config.PUBLIC_URL) as OpenAPIObject & Record<string, unknown>);
   await app.init();

@@ -1,14 +1,14 @@
 import { BullModule, getQueueToken } from '@nestjs/bullmq';
 import { type DynamicModule, Module } from '@nestjs/common';
 import type { Queue } from 'bullmq';
-import { type ChannelChain, CrashPoint, SettlementRail, type SettlementPlace } from '@core/settlement';
+import { CrashPoint, SettlementRail, type SettlementPlace } from '@core/settlement';
 import { BATCH_CONTRACTS } from '@core/x402';
+import { ApplyStatementPayments, openApplyStatementPayments } from '@features/collections';
 import { Ledger, RollUpBalances } from '@features/ledger';
 import { MaintainUsage, RollUpUsage } from '@features/metering';
 import { CreditTopUps, SweepIdentifiers } from '@features/payments';
 import { RateUsage } from '@features/pricing';
 import {
-  type ClaimTerms,
   ConfirmSettlement,
   RegisterSigners,
   settlementCommands,
@@ -17,25 +17,40 @@ import {
   SweepSettlement,
   VoidExpired,
 } from '@features/settlement';
-import { ExpireGrants, Holds, IssueGrant, RenewGrants, VoidGrant } from '@features/wallet';
+import { CloseDue } from '@features/statements';
+import { Announce, DeliverWebhooks, WebhookSecrets } from '@features/webhooks';
+import { AnnounceAlerts, ExpireGrants, Holds, IssueGrant, RenewGrants, VoidGrant } from '@features/wallet';
 import { EvmChannelChain, UsdcRail } from '@platform/chain';
 import type { Config } from '@platform/config';
 import { Database, Writer } from '@platform/database';
+import { Outbound, OutboundPost } from '@platform/outbound';
 import { Outbox, OutboxRelay, queueConnection, QUEUES } from '@platform/queues';
 import { CrashPoints, SystemClock, SystemIds } from '@platform/system';
 import { type Logger, Metrics } from '@platform/telemetry';
 import { Health } from './health.js';
 import { Lifecycle } from './lifecycle.js';
+import { collectionLoopOf } from './collecting.js';
+import { ApplyStripeEventsProcessor } from './processors/apply-stripe-events.processor.js';
+import { CollectStatementsProcessor } from './processors/collect-statements.processor.js';
 import { ConfirmSettlementProcessor } from './processors/confirm-settlement.processor.js';
+import { DeliverWebhooksProcessor } from './processors/deliver-webhooks.processor.js';
 import { requireOneForEachQueue } from './processors/one-for-each-queue.js';
 import { RateUsageProcessor } from './processors/rate-usage.processor.js';
 import { SubmitSettlementProcessor } from './processors/submit-settlement.processor.js';
+import { CollectionLoop } from './schedules/collection-loop.js';
 import { RollUpLoop } from './schedules/roll-up-loop.js';
 import { Schedules } from './schedules/schedules.js';
 import { UsageFigures } from './usage-figures.js';
 import { WorkerMetrics } from './worker-metrics.js';
 
-const PROCESSORS = [SubmitSettlementProcessor, ConfirmSettlementProcessor, RateUsageProcessor];
+const PROCESSORS = [
+  SubmitSettlementProcessor,
+  ConfirmSettlementProcessor,
+  RateUsageProcessor,
+  DeliverWebhooksProcessor,
+  CollectStatementsProcessor,
+  ApplyStripeEventsProcessor,
+];
 const QUEUE_TOKENS = QUEUES.map((name) => getQueueToken(name));
 const GWEI = 1_000_000_000n;
 
@@ -85,7 +100,7 @@ export class WorkerModule {
                   feeCap: BigInt(config.MAX_FEE_PER_GAS_GWEI) * GWEI,
                   owner: `worker ${process.pid}`,
                 },
-                channels: await channelsOf(config),
+                ...(await channelsOf(config)),
               }),
             ),
         },
@@ -98,9 +113,20 @@ export class WorkerModule {
             new RateUsage(writer, database, new SystemClock(), new SystemIds(), rollUp),
         },
         {
+          provide: ApplyStatementPayments,
+          inject: [Writer, Database],
+          useFactory: (writer: Writer, database: Database) =>
+            openApplyStatementPayments({ writer, database, ledger: new Ledger(), ids: new SystemIds() }),
+        },
+        {
           provide: CreditTopUps,
           inject: [Writer, Database],
           useFactory: (writer: Writer, database: Database) => creditTopUpsOf(config, writer, database),
+        },
+        {
+          provide: DeliverWebhooks,
+          inject: [Writer],
+          useFactory: (writer: Writer) => deliverWebhooksOf(config, writer, logger),
         },
         { provide: Metrics, useFactory: () => new Metrics() },
         {
@@ -133,6 +159,26 @@ export class WorkerModule {
           useFactory: (rate: RateUsage) => new RateUsageProcessor(rate, logger),
         },
         {
+          provide: DeliverWebhooksProcessor,
+          inject: [DeliverWebhooks],
+          useFactory: (deliver: DeliverWebhooks) => new DeliverWebhooksProcessor(deliver, logger),
+        },
+        {
+          provide: CollectionLoop,
+          inject: [Writer, Database],
+          useFactory: (writer: Writer, database: Database) => collectionLoopOf(config, writer, database, logger),
+        },
+        {
+          provide: CollectStatementsProcessor,
+          inject: [CollectionLoop],
+          useFactory: (loop: CollectionLoop) => new CollectStatementsProcessor(loop, logger),
+        },
+        {
+          provide: ApplyStripeEventsProcessor,
+          inject: [CollectionLoop],
+          useFactory: (loop: CollectionLoop) => new ApplyStripeEventsProcessor(loop, logger),
+        },
+        {
           provide: Schedules,
           inject: [
             Writer,
@@ -145,6 +191,9 @@ export class WorkerModule {
             RollUpLoop,
             Settling,
             CreditTopUps,
+            DeliverWebhooks,
+            CollectionLoop,
+            ApplyStatementPayments,
           ],
           useFactory: (
             writer: Writer,
@@ -157,6 +206,9 @@ export class WorkerModule {
             usage: RollUpLoop,
             { commands }: Settling,
             creditTopUps: CreditTopUps,
+            deliverWebhooks: DeliverWebhooks,
+            collecting: CollectionLoop,
+            applyStatementPayments: ApplyStatementPayments,
           ) =>
             new Schedules(
               {
@@ -165,6 +217,7 @@ export class WorkerModule {
                 submit,
                 confirm,
                 rate,
+                closeDue: new CloseDue(writer, rate, new SystemIds(), new CrashPoints(config.CRASH_AT)),
                 reader,
                 register: new RegisterSigners(writer, rail),
                 sweep: new SweepSettlement(writer),
@@ -176,8 +229,13 @@ export class WorkerModule {
                 renewGrants: new RenewGrants(writer, new SystemIds(), new SystemClock()),
                 sweepIdentifiers: new SweepIdentifiers(writer),
                 creditTopUps,
+                applyStatementPayments,
+                deliverWebhooks,
+                collecting,
+                announceAlerts: new AnnounceAlerts(writer, new SystemIds()),
                 usage,
                 channels: commands.channels,
+                relayOrders: commands.relay,
                 settings: { chainId: config.CHAIN_ID, pollMs: config.CHAIN_POLL_MS },
               },
               logger,
@@ -213,7 +271,20 @@ const creditTopUpsOf = (config: Config, writer: Writer, database: Database): Cre
     new VoidGrant(database, new SystemIds()),
     new Ledger(),
     new ArmedCrashPoint(new CrashPoints(config.CRASH_AT)),
+    new Announce(new SystemIds()),
   );
+
+/** How many POSTs a worker has under way; an endpoint has at most four of them. */
+const POSTS_AT_ONCE = 64;
+
+const deliverWebhooksOf = (config: Config, writer: Writer, logger: Logger): DeliverWebhooks =>
+  new DeliverWebhooks({
+    writer,
+    post: new OutboundPost(new Outbound({ loopback: config.WEBHOOK_LOOPBACK, atOnce: POSTS_AT_ONCE })),
+    secrets: new WebhookSecrets(config.WEBHOOK_SECRET_KEY ?? config.KEY_PEPPER),
+    logger,
+    atOnce: POSTS_AT_ONCE,
+  });
 
 const railOf = (config: Config): UsdcRail =>
   new UsdcRail({
@@ -224,9 +295,10 @@ const railOf = (config: Config): UsdcRail =>
     finality: config.CHAIN_FINALITY,
   });
 
-/** Channels are claimed where a key signs for them. */
-async function channelsOf(config: Config): Promise<{ chain: ChannelChain; terms: ClaimTerms } | undefined> {
-  if (config.CHANNEL_AUTHORIZER_KEY === undefined) return undefined;
+/** Channels of the gate are claimed where a key signs for them; those of other servers need none of ours. */
+async function channelsOf(
+  config: Config,
+): Promise<Pick<Parameters<typeof settlementCommands>[0], 'channels' | 'relay'>> {
   const chain = await EvmChannelChain.create({
     rpcUrl: config.CHAIN_RPC_URL,
     chainId: config.CHAIN_ID,
@@ -236,5 +308,6 @@ async function channelsOf(config: Config): Promise<{ chain: ChannelChain; terms:
     authorizerKey: config.CHANNEL_AUTHORIZER_KEY,
     finality: config.CHAIN_FINALITY,
   });
-  return { chain, terms: { minValue: BigInt(config.CLAIM_MIN), maxAgeMs: config.CLAIM_AFTER_SECONDS * 1_000 } };
+  const terms = { minValue: BigInt(config.CLAIM_MIN), maxAgeMs: config.CLAIM_AFTER_SECONDS * 1_000 };
+  return { channels: config.CHANNEL_AUTHORIZER_KEY === undefined ? undefined : { chain, terms }, relay: chain };
 }

@@ -4,7 +4,9 @@ import { Controller, Headers, Param, Res } from '@nestjs/common';
 import { By, type Caller, type Operation, Serves } from '@platform/http';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
-import { label, needs, shown } from '../fields.js';
+import { label, needs } from '../fields.js';
+import { formOf, readStatement } from '../statement-shapes.js';
+import { issuedStatementOperations } from './issued-statements.controller.js';
 
 const path = z.strictObject({
   account: label().describe('Id or name of the account.'),
@@ -12,29 +14,6 @@ const path = z.strictObject({
     .string()
     .max(20, 'must be a month (2026-11) or a day (2026-11-21)')
     .describe('A month (2026-11) or a day (2026-11-21), in UTC; with .csv or .json to say the form.'),
-});
-
-const money = z.object({ atomic: shown.signedAtomic, amount: shown.decimal.optional() });
-const line = z.record(z.string(), z.unknown());
-
-const statement = z.object({
-  provider: z.object({ id: z.string(), name: z.string() }),
-  account: z.object({ id: z.string(), name: z.string().optional() }),
-  period: z.object({ start: shown.time, end: shown.time }),
-  readAt: shown.time,
-  status: z.enum(['open', 'ended']).describe('open while the period lasts.'),
-  assets: z.array(
-    z.object({
-      asset: z.string(),
-      decimals: z.int().optional(),
-      opening: money,
-      charges: money,
-      payments: money,
-      adjustments: money,
-      closing: money.describe('opening + charges - payments + adjustments, which is the balance of the ledger.'),
-      lines: z.object({ charges: z.array(line), payments: z.array(line), adjustments: z.array(line) }),
-    }),
-  ),
 });
 
 const read: Operation = {
@@ -45,10 +24,10 @@ const read: Operation = {
   area: 'finance',
   access: needs('finance'),
   params: path,
-  answers: { 200: { description: 'The statement.', schema: statement } },
+  answers: { 200: { description: 'The statement.', schema: readStatement } },
 };
 
-export const statementOperations = [read];
+export const statementOperations = [read, ...issuedStatementOperations];
 
 @Controller()
 export class StatementsController {
@@ -62,16 +41,13 @@ export class StatementsController {
     @Headers('accept') accept: string | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
-    const [, period = named, form] = /^(.*?)(?:\.(csv|json))?$/.exec(named) ?? [];
+    const { name: period, form } = formOf(named, accept);
     const found = await this.statements.run({ provider: caller.provider, account, period: parsePeriod(period) });
     void reply.header('cache-control', 'private, no-store').header('vary', 'accept');
-    if (!(form === undefined ? prefersCsv(accept) : form === 'csv')) return renderStatementJson(found);
+    if (form === 'json') return renderStatementJson(found);
     void reply
       .type('text/csv; charset=utf-8; header=present')
       .header('content-disposition', `attachment; filename="statement-${found.account.id}-${period}.csv"`);
     return renderStatementCsv(found);
   }
 }
-
-const prefersCsv = (accept: string | undefined): boolean =>
-  /\btext\/csv\b/.test(accept ?? '') && !/\bapplication\/json\b/.test(accept ?? '');

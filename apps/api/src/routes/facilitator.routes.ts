@@ -16,7 +16,7 @@ const verify: Operation = {
   path: '/x402/verify',
   summary: 'Would settle take this payment?',
   description:
-    'The facilitator’s verify of x402, scheme exact on EVM (EIP-3009). Writes nothing and claims nothing. With a provider key only payments to that provider are taken.',
+    'The facilitator’s verify of x402, for the schemes that /x402/supported lists. Writes nothing and claims nothing. With a provider key only payments to that provider are taken.',
   area: 'facilitator',
   access: OPTIONAL_KEY,
   perMinute: 3000,
@@ -34,7 +34,7 @@ const settle: Operation = {
   path: '/x402/settle',
   summary: 'Settle a payment',
   description:
-    'The facilitator’s settle of x402. Repeating it gives the answer of the one settlement there is. With a provider key only payments to that provider are taken.',
+    'The facilitator’s settle of x402: payments, and the deposits, claims, payouts and refunds of servers that keep payment channels themselves. Repeating it gives the answer of the one settlement there is. With a provider key only payments to that provider are taken.',
   area: 'facilitator',
   access: OPTIONAL_KEY,
   perMinute: 3000,

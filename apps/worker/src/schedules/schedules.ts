@@ -1,3 +1,4 @@
+import type { ApplyStatementPayments } from '@features/collections';
 import type { RollUpBalances } from '@features/ledger';
 import type { MaintainUsage } from '@features/metering';
 import type { CreditTopUps, SweepIdentifiers } from '@features/payments';
@@ -11,10 +12,13 @@ import type {
   SweepSettlement,
   VoidExpired,
 } from '@features/settlement';
-import type { ExpireGrants, Holds, RenewGrants } from '@features/wallet';
+import type { CloseDue } from '@features/statements';
+import type { DeliverWebhooks } from '@features/webhooks';
+import type { AnnounceAlerts, ExpireGrants, Holds, RenewGrants } from '@features/wallet';
 import type { Writer } from '@platform/database';
 import type { OutboxRelay } from '@platform/queues';
 import type { Logger } from '@platform/telemetry';
+import type { CollectionLoop } from './collection-loop.js';
 import { Every, type Schedule } from './every.js';
 import type { RollUpLoop } from './roll-up-loop.js';
 
@@ -26,6 +30,12 @@ const MAINTAIN_MS = 15_000;
 
 /** They are kept for a day; a little longer does no harm. */
 const SWEEP_IDENTIFIERS_MS = 600_000;
+
+/** Grace is a minute at least, so nobody waits much longer for a statement than the terms say. */
+const CLOSE_MS = 30_000;
+
+/** Payouts and balances that become available say so themselves; this is for what nobody tells. */
+const IMPORT_BOOKS_MS = 300_000;
 
 /** A withdrawal that was announced is seen within this time; the shortest delay is nine hundred times as long. */
 const WATCH_MS = 1_000;
@@ -39,6 +49,7 @@ interface Scheduled {
   readonly sweep: SweepSettlement;
   readonly voidExpired: VoidExpired;
   readonly rate: RateUsage;
+  readonly closeDue: Pick<CloseDue, 'run'>;
   readonly rollUpBalances: RollUpBalances;
   readonly maintainUsage: MaintainUsage;
   readonly holds: Pick<Holds, 'expireHolds'>;
@@ -46,11 +57,17 @@ interface Scheduled {
   readonly renewGrants: RenewGrants;
   readonly sweepIdentifiers: SweepIdentifiers;
   readonly creditTopUps: CreditTopUps;
+  readonly applyStatementPayments: Pick<ApplyStatementPayments, 'run'>;
+  readonly announceAlerts: AnnounceAlerts;
+  readonly collecting: CollectionLoop;
+  readonly deliverWebhooks: Pick<DeliverWebhooks, 'run' | 'sweep' | 'stop'>;
   /** Not on a timer: the next pass begins as soon as there is need. */
   readonly usage: RollUpLoop;
   readonly reader: SettlementReader;
   /** Absent where channels are not offered. */
   readonly channels: SettlementCommands['channels'];
+  /** Absent where nothing is carried for servers that keep channels themselves. */
+  readonly relayOrders: SettlementCommands['relay'];
   readonly settings: { readonly chainId: number; readonly pollMs: number };
 }
 
@@ -61,6 +78,7 @@ interface Scheduled {
 export class Schedules {
   #running: Every[] = [];
   #stopListening: (() => Promise<void>) | undefined;
+  #stopOrders: (() => Promise<void>) | undefined;
 
   constructor(
     private readonly parts: Scheduled,
@@ -84,10 +102,23 @@ export class Schedules {
     this.#every({ name: 'expire-grants', everyMs: 5_000, run: () => parts.expireGrants.run() });
     this.#every({ name: 'renew-grants', everyMs: 5_000, run: () => parts.renewGrants.run() });
     this.#every({ name: 'rate-usage', everyMs: 5_000, run: () => parts.rate.run() });
+    this.#every({ name: 'close-periods', everyMs: CLOSE_MS, run: () => parts.closeDue.run() });
     this.#every({ name: 'roll-up-balances', everyMs: 5_000, run: () => parts.rollUpBalances.run() });
     this.#every({ name: 'maintain-usage', everyMs: MAINTAIN_MS, run: () => parts.maintainUsage.run() });
     this.#every({ name: 'sweep-identifiers', everyMs: SWEEP_IDENTIFIERS_MS, run: () => parts.sweepIdentifiers.run() });
     this.#every({ name: 'credit-topups', everyMs: parts.settings.pollMs, run: () => parts.creditTopUps.run() });
+    this.#every({
+      name: 'apply-statement-payments',
+      everyMs: parts.settings.pollMs,
+      run: () => parts.applyStatementPayments.run(),
+    });
+    this.#every({ name: 'announce-alerts', everyMs: 2_500, run: () => parts.announceAlerts.run() });
+    this.#every({ name: 'deliver-webhooks', everyMs: 1_000, run: () => parts.deliverWebhooks.run() });
+    this.#every({ name: 'give-up-webhooks', everyMs: 60_000, run: () => parts.deliverWebhooks.sweep() });
+    this.#every({ name: 'collect-statements', everyMs: 5_000, run: () => parts.collecting.round() });
+    this.#every({ name: 'apply-stripe-events', everyMs: 2_500, run: () => parts.collecting.applyEvents() });
+    this.#every({ name: 'follow-stripe', everyMs: 5_000, run: () => parts.collecting.followAccount() });
+    this.#every({ name: 'import-stripe-books', everyMs: IMPORT_BOOKS_MS, run: () => parts.collecting.importBooks() });
     const { channels } = parts;
     if (channels) {
       const { chainId, pollMs } = parts.settings;
@@ -103,7 +134,18 @@ export class Schedules {
         run: async () => this.#report(await channels.claim.run({ chainId })),
       });
     }
+    this.#relayOrders();
     parts.usage.start();
+  }
+
+  /** Whoever ordered waits for the answer: a new order is looked at as soon as it is there. */
+  #relayOrders(): void {
+    const { relayOrders, writer, settings } = this.parts;
+    if (!relayOrders) return;
+    const { chainId, pollMs } = settings;
+    const run = async () => this.#report(await relayOrders.run({ chainId }));
+    const every = this.#every({ name: 'relay-orders', everyMs: pollMs, run });
+    this.#stopOrders = writer.listen('farebox_relay', () => every.now());
   }
 
   #every(schedule: Schedule): Every {
@@ -130,8 +172,10 @@ export class Schedules {
   }
 
   async stop(): Promise<void> {
-    await this.#stopListening?.();
-    await Promise.all([this.parts.usage.stop(), ...this.#running.map((every) => every.stop())]);
+    await Promise.all([this.#stopListening?.(), this.#stopOrders?.()]);
+    const { parts } = this;
+    await Promise.all([parts.usage.stop(), ...this.#running.map((every) => every.stop())]);
     this.#running = [];
+    await parts.deliverWebhooks.stop();
   }
 }
