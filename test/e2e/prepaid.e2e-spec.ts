@@ -115,6 +115,33 @@ describe('a prepaid balance', () => {
     });
   });
 
+  it('that is spent goes on on credit, up to the line, and not at all while its account is suspended', async () => {
+    const payer = await account(PRICE);
+    const { secret } = await keyOf(payer);
+    const line = (limit: number) => api('PUT', `/v1/accounts/${payer}/credit`, { asset: ASSET, limit: String(limit) });
+    expect((await line(2 * PRICE)).json).toMatchObject({ limit: String(2 * PRICE), available: String(2 * PRICE) });
+    const statuses: number[] = [];
+    for (let i = 0; i < 4; i += 1) statuses.push((await ask('/hello', secret)).status);
+    expect(statuses).toEqual([200, 200, 200, 402]);
+    const { json: owed } = await api('GET', `/v1/accounts/${payer}/credit`);
+    expect(owed.data).toMatchObject([{ unbilledCalls: String(2 * PRICE), available: '0' }]);
+
+    await line(100 * PRICE);
+    expect((await ask('/hello', secret)).status).toBe(200);
+    const terms = { asset: ASSET, period: 'month', zone: 'Europe/Berlin', pastDue: 'suspend' };
+    expect((await api('PUT', `/v1/accounts/${payer}/terms`, terms)).json).toMatchObject({ standing: 'good' });
+    const standing = (to: string) =>
+      house.owner.query('UPDATE billing_terms SET standing = $2 WHERE account_id = $1', [payer, to]);
+    await standing('suspended');
+    const refused = await until('the suspension to be known', async () => {
+      const answer = await ask('/hello', secret);
+      return answer.status === 403 ? answer : undefined;
+    });
+    expect(await refused.json()).toMatchObject({ reason: 'account_suspended' });
+    await standing('good');
+    await until('it to be good again', async () => (await ask('/hello', secret)).status === 200);
+  });
+
   it('is spent by a key within its budget, and by none that is revoked', async () => {
     // More than can be spent while the revocation spreads.
     const payer = await account(10_000 * PRICE);
