@@ -165,6 +165,6 @@ export const documentOf = (url: string) =>
     title: 'Farebox',
     version: '1',
     description:
-      'Usage-metered billing for providers whose customers are agents: metering, x402 quotes, settlement in USDC, statements.',
+      'Usage-metered billing for providers whose customers are agents: metering, x402 quotes, settlement in USDC, statements that are collected by card, bank debit or USDC.',
     url,
   });
