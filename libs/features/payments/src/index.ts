@@ -30,3 +30,4 @@ export type { ClaimedPayment, Sale, ShownHeaders, Sold } from './sales/sale.js';
 export { type Sell } from './sales/sell.js';
 export { CreditTopUps } from './topups/credit-topups.js';
 export { type Refund, REFUND_STATES } from './topups/refund.js';
+export { paidSaleStatus, publicPath } from './sales/sale-document.js';

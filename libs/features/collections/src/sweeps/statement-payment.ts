@@ -1,5 +1,6 @@
 import type { PaymentState } from '@core/payments';
 import type { Hex } from '@core/x402';
+import { paidSaleStatus, publicPath } from '@features/payments';
 
 export const STATEMENT_PAYMENT_STATES = ['paid', 'applied', 'failed'] as const;
 /** paid: on its way · applied: final, and the statement has taken of it what it could · failed: proven never paid. */
@@ -50,27 +51,12 @@ export function statementPaymentStatus({
   state,
   paymentState,
 }: Pick<StatementPayment, 'state' | 'paymentState'>): StatementPaymentStatus {
-  if (state !== 'paid') return state;
-  switch (paymentState) {
-    case 'included':
-    case 'settled':
-    case 'recovered':
-      return 'confirmed';
-    case 'failed':
-    case 'voided':
-      return 'failed';
-    case 'reserved':
-    case 'served':
-    case 'settling':
-      return 'pending';
-  }
+  return state === 'paid' ? paidSaleStatus(paymentState) : state;
 }
-
-const at = (publicUrl: string, path: string): string => `${publicUrl.replace(/\/$/, '')}${path}`;
 
 /** Where a statement is paid. */
 export const payStatementUrl = (publicUrl: string, statement: string): string =>
-  at(publicUrl, `/v1/statements/${statement}/pay`);
+  publicPath(publicUrl, `/v1/statements/${statement}/pay`);
 
 export const viewOfStatementPayment = (paid: StatementPayment, publicUrl: string): StatementPaymentView => ({
   id: paid.id,
@@ -86,5 +72,5 @@ export const viewOfStatementPayment = (paid: StatementPayment, publicUrl: string
     : {}),
   payment: paid.payment,
   ...(paid.transaction === undefined ? {} : { transaction: paid.transaction }),
-  statusUrl: at(publicUrl, `/v1/statement-payments/${paid.id}`),
+  statusUrl: publicPath(publicUrl, `/v1/statement-payments/${paid.id}`),
 });

@@ -1,5 +1,6 @@
 import type { PaymentState } from '@core/payments';
 import type { Hex } from '@core/x402';
+import { paidSaleStatus, publicPath } from '../sales/sale-document.js';
 
 export const TOP_UP_STATES = ['paid', 'provisional', 'credited', 'failed'] as const;
 /** paid: no balance yet · provisional: balance before the payment is final · credited · failed: proven never paid. */
@@ -45,26 +46,11 @@ export interface TopUpView {
 
 /** Where it stands, in the words of the public document. */
 export function topUpStatus({ state, paymentState }: Pick<TopUp, 'state' | 'paymentState'>): TopUpStatus {
-  if (state !== 'paid') return state;
-  switch (paymentState) {
-    case 'included':
-    case 'settled':
-    case 'recovered':
-      return 'confirmed';
-    case 'failed':
-    case 'voided':
-      return 'failed';
-    case 'reserved':
-    case 'served':
-    case 'settling':
-      return 'pending';
-  }
+  return state === 'paid' ? paidSaleStatus(paymentState) : state;
 }
 
-const at = (publicUrl: string, path: string): string => `${publicUrl.replace(/\/$/, '')}${path}`;
-
 /** Where balance is bought. */
-export const topUpUrl = (publicUrl: string): string => at(publicUrl, '/v1/topups');
+export const topUpUrl = (publicUrl: string): string => publicPath(publicUrl, '/v1/topups');
 
 export const viewOfTopUp = (topUp: TopUp, publicUrl: string): TopUpView => ({
   id: topUp.id,
@@ -78,5 +64,5 @@ export const viewOfTopUp = (topUp: TopUp, publicUrl: string): TopUpView => ({
   payment: topUp.payment,
   ...(topUp.transaction === undefined ? {} : { transaction: topUp.transaction }),
   ...(topUp.grant === undefined ? {} : { grant: topUp.grant }),
-  statusUrl: at(publicUrl, `/v1/topups/${topUp.id}`),
+  statusUrl: publicPath(publicUrl, `/v1/topups/${topUp.id}`),
 });
