@@ -42,7 +42,16 @@ export async function cancelAuthorization(url: string, payer: Payer, nonce: Hex,
   return send(url, encodeFunctionData({ abi: TOKEN, functionName: 'cancelAuthorization', args }), tip);
 }
 
-async function send(url: string, data: Hex, tip: number): Promise<Hex> {
+/** One after another: the chain gives the stranger's transactions their nonces, and two at once may be given the same. */
+let sent: Promise<unknown> = Promise.resolve();
+
+function send(url: string, data: Hex, tip: number): Promise<Hex> {
+  const sending = sent.then(() => sendNow(url, data, tip));
+  sent = sending.catch(() => undefined);
+  return sending;
+}
+
+async function sendNow(url: string, data: Hex, tip: number): Promise<Hex> {
   const fees = { maxFeePerGas: toHex(10n ** 11n), maxPriorityFeePerGas: toHex(BigInt(tip) * 10n ** 9n) };
   const transaction = { from: STRANGER, to: USDC_ADDRESS, data, gas: toHex(200_000), ...fees };
   const hash = await rpc(url, 'eth_sendTransaction', transaction);
