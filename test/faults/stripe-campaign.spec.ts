@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { PrepareAnswer, StoredCall } from '@core/collections';
 import { StripeRail } from '@platform/stripe';
 import type Stripe from 'stripe';
@@ -133,22 +134,21 @@ describe.each(Array.from({ length: SEEDS }, (_, i) => FIRST + i))(
 
 /** The defect that keys are for: what was not answered is asked for again under another one, and confirmed with it. */
 class AnotherKeyEachTime extends StripeRail {
-  #tries = 0;
-
-  constructor(private readonly client: Stripe) {
+  constructor(
+    private readonly client: Stripe,
+    /** Calls whose first answer was lost, whichever worker made them. */
+    private readonly lost: Set<string>,
+  ) {
     super(client);
   }
 
   override async prepare({ body, key }: StoredCall): Promise<PrepareAnswer> {
-    this.#tries += 1;
-    const again = `${key} ${this.#tries}`;
-    return super.prepare({ body, key: again }).then(async (answer) => {
-      if (answer.kind === 'fetched')
-        await this.client.paymentIntents.confirm(answer.intent.id, { off_session: true }).catch(() => undefined);
-      return answer.kind === 'fetched' && this.#tries % 3 === 0
-        ? { kind: 'unknown', reason: 'the answer was lost', spent: false }
-        : answer;
-    });
+    const answer = await super.prepare({ body, key: `${key} ${randomUUID()}` });
+    if (answer.kind !== 'fetched') return answer;
+    await this.client.paymentIntents.confirm(answer.intent.id, { off_session: true }).catch(() => undefined);
+    if (this.lost.has(key)) return answer;
+    this.lost.add(key);
+    return { kind: 'unknown', reason: 'the answer was lost', spent: false };
   }
 }
 
@@ -189,7 +189,8 @@ describe('the checker of the storm', () => {
   afterEach(() => campaign.scene.close());
 
   it('finds a second payment, made under another key', async () => {
-    const rail = (stripe: Stripe) => new AnotherKeyEachTime(stripe);
+    const lost = new Set<string>();
+    const rail = (stripe: Stripe) => new AnotherKeyEachTime(stripe, lost);
     campaign = new Campaign(await DeferredScene.open({ seed: 'planted', rail }), 1, few);
     await campaign.begin();
     await campaign.storm(72);
@@ -202,9 +203,14 @@ describe('the checker of the storm', () => {
     campaign = new Campaign(await DeferredScene.open({ seed: 'planted' }), 1, few);
     await campaign.begin();
     await campaign.storm(24);
-    await campaign.calm(4);
-    expect(await campaign.faults()).toEqual([]);
     const { owner, provider, issued } = campaign.scene;
+    // What the storm left under way has its time first.
+    const isOver = async (): Promise<boolean> => {
+      const { rowCount } = await owner.query("SELECT 1 FROM statements WHERE state <> 'paid' LIMIT 1");
+      return rowCount === 0 && (await campaign.faults()).length === 0;
+    };
+    for (let days = 0; days < 24 && (days === 0 || !(await isOver())); days += 4) await campaign.calm(4);
+    expect(await campaign.faults()).toEqual([]);
     expect(issued.length).toBeGreaterThan(0);
     const found: string[] = [];
     for (const { plant, undo, says } of PLANTS) {

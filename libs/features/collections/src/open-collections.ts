@@ -34,10 +34,12 @@ export class OpenCollections {
        ORDER BY s.due_at, s.id LIMIT ${PAGE}`,
     );
     if (due.length === 0) return 0;
+    // In one order, as another worker may be opening the same: each waits for the other's rows only when it is behind.
     await this.db.query(
       `INSERT INTO collections (id, provider_id, account_id, statement_id, asset, next_run_at)
        SELECT made.id, s.provider_id, s.account_id, s.id, s.asset, now() FROM unnest($1::text[], $2::text[]) AS made (id, statement)
          JOIN statements s ON s.id = made.statement
+       ORDER BY s.id
        ON CONFLICT (statement_id) DO NOTHING`,
       [due.map(() => this.ids.next(ID_PREFIXES.collection)), due.map(({ id }) => id)],
     );
