@@ -91,7 +91,7 @@ export class DeferredWorker {
     const ends = await Promise.allSettled([collecting(), events(), following()]);
     for (const end of ends) {
       if (end.status === 'fulfilled') continue;
-      if (!String(end.reason).includes('interrupted at')) throw end.reason;
+      if (!String(end.reason).includes('interrupted at') && !isAgain(end.reason)) throw end.reason;
       this.interrupted += 1;
     }
     return alarms;
@@ -101,3 +101,7 @@ export class DeferredWorker {
     await Promise.all([this.#writer.close(), this.#database.close()]);
   }
 }
+
+/** Two transactions met the wrong way round and one was given up: its schedule runs again, as the worker's do. */
+const isAgain = (error: unknown): boolean =>
+  typeof error === 'object' && error !== null && /^(?:40P01|40001)$/.test(String(Reflect.get(error, 'code')));
