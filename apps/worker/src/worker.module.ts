@@ -18,12 +18,11 @@ import {
   VoidExpired,
 } from '@features/settlement';
 import { CloseDue } from '@features/statements';
-import { Announce, DeliverWebhooks, WebhookSecrets } from '@features/webhooks';
+import { Announce, DeliverWebhooks } from '@features/webhooks';
 import { AnnounceAlerts, ExpireGrants, Holds, IssueGrant, RenewGrants, VoidGrant } from '@features/wallet';
 import { EvmChannelChain, UsdcRail } from '@platform/chain';
 import type { Config } from '@platform/config';
 import { Database, Writer } from '@platform/database';
-import { Outbound, OutboundPost } from '@platform/outbound';
 import { Outbox, OutboxRelay, queueConnection, QUEUES } from '@platform/queues';
 import { CrashPoints, SystemClock, SystemIds } from '@platform/system';
 import { type Logger, Metrics } from '@platform/telemetry';
@@ -41,6 +40,7 @@ import { CollectionLoop } from './schedules/collection-loop.js';
 import { RollUpLoop } from './schedules/roll-up-loop.js';
 import { Schedules } from './schedules/schedules.js';
 import { UsageFigures } from './usage-figures.js';
+import { deliverWebhooksOf } from './webhooks.js';
 import { WorkerMetrics } from './worker-metrics.js';
 
 const PROCESSORS = [
@@ -273,18 +273,6 @@ const creditTopUpsOf = (config: Config, writer: Writer, database: Database): Cre
     new ArmedCrashPoint(new CrashPoints(config.CRASH_AT)),
     new Announce(new SystemIds()),
   );
-
-/** How many POSTs a worker has under way; an endpoint has at most four of them. */
-const POSTS_AT_ONCE = 64;
-
-const deliverWebhooksOf = (config: Config, writer: Writer, logger: Logger): DeliverWebhooks =>
-  new DeliverWebhooks({
-    writer,
-    post: new OutboundPost(new Outbound({ loopback: config.WEBHOOK_LOOPBACK, atOnce: POSTS_AT_ONCE })),
-    secrets: new WebhookSecrets(config.WEBHOOK_SECRET_KEY ?? config.KEY_PEPPER),
-    logger,
-    atOnce: POSTS_AT_ONCE,
-  });
 
 const railOf = (config: Config): UsdcRail =>
   new UsdcRail({

@@ -68,22 +68,6 @@ export class CollectionReversals {
   }
 
   /**
-   * It was decided for the holder. With the debt kept, the statement is owed again (the caller says so to it) and may be tried in some days,
-   * on another method.
-   */
-  async lost(tx: Tx, { lease, attempt }: Collected, debt: 'kept' | 'written_off'): Promise<boolean> {
-    if (attempt.state === 'reversed') return false;
-    await this.attempts.advance(tx, attempt, 'reversed', { failure: 'disputed' });
-    const reversed = await this.collections.move(tx, lease, {
-      to: 'reversed',
-      runAfterMs: undefined,
-      reason: 'disputed',
-    });
-    if (debt === 'kept') await this.#again(tx, reversed, 'disputed');
-    return true;
-  }
-
-  /**
    * What was collected, or some cents of it, went back for good: posts it, and says so to the statement. What left Stripe's balance, and the
    * fee, are posted by their balance transactions.
    * @param fact `du_…`
